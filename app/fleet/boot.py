@@ -1,0 +1,72 @@
+"""What the master does before it forks, and the facts that it logs, one a line."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from app.errors import ConfigurationError
+from app.fleet import cores
+from app.fleet.metrics import FOLDER_VARIABLE
+from app.settings import Origin
+
+log = structlog.get_logger("serve-bert")
+
+
+def import_shared(import_engine: Callable[[], None]) -> None:
+    """Import what every worker needs, so that they inherit the pages, and keep the collector off them for good.
+
+    A collection in a forked worker would write to every inherited object, and so copy its page (45 MB a worker);
+    frozen objects are left alone.
+    """
+    gc.disable()
+    try:
+        import_engine()
+    finally:
+        gc.enable()
+    gc.collect()
+    gc.freeze()
+
+
+def make_metrics_folder(parent: str) -> None:
+    """Make this fleet's own folder for metric files and point prometheus-client at it. Raises ConfigurationError."""
+    try:
+        if parent:
+            Path(parent).mkdir(parents=True, exist_ok=True)
+        os.environ[FOLDER_VARIABLE] = tempfile.mkdtemp(prefix="serve-bert-metrics-", dir=parent or None)
+    except OSError as error:
+        raise ConfigurationError(f"BERT_METRICS_DIR: cannot make a folder there: {error}") from None
+
+
+def remove_metrics_folder() -> None:
+    """Remove what `make_metrics_folder` made."""
+    shutil.rmtree(os.environ.get(FOLDER_VARIABLE, ""), ignore_errors=True)
+
+
+def log_facts(facts: dict[str, Any]) -> None:
+    """Log each fact of a boot on a line of its own."""
+    for name, value in facts.items():
+        log.info("boot", **{name: value})
+
+
+def machine_facts() -> dict[str, Any]:
+    """The machine as this fleet may use it."""
+    quota = cores.by_cgroup()
+    return {
+        "python": sys.version.split()[0],
+        "cores_by_affinity": cores.by_affinity(),
+        "cores_by_cgroup": "no quota" if quota is None else quota,
+    }
+
+
+def changed_settings(origins: list[Origin]) -> dict[str, str]:
+    """Settings that differ from their default, with their source; secrets are masked already."""
+    return {origin.name: f"{origin.value} ({origin.source})" for origin in origins if not origin.is_default}

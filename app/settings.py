@@ -1,0 +1,149 @@
+"""The only reader of the environment and of config/*.toml: one frozen, typed, validated `Settings`.
+
+Defaults and meanings stand in config/default.toml and nowhere else; types, bounds and which of them are secret, here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from app.errors import ConfigurationError
+
+Count = Annotated[int, Meta(ge=1)]
+SECRET = Meta(extra={"secret": True})
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting, validated. What each one means stands in config/default.toml."""
+
+    workers: Annotated[int, Meta(ge=1, le=1024)]
+    host: Annotated[str, Meta(min_length=1)]
+    port: Annotated[int, Meta(ge=0, le=65535)]
+    model: Annotated[str, Meta(min_length=1)]
+    model_sha256: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]
+    engine: Literal["auto", "sentence-transformers"]
+    precision: Literal["auto", "float32", "bfloat16"]
+    max_tokens: Annotated[int, Meta(ge=0)]
+    truncate: bool
+    max_texts: Count
+    max_chars: Count
+    max_body_bytes: Count
+    api_key: Annotated[str, SECRET]
+    timeout_s: Count
+    graceful_timeout_s: Count
+    log_level: Literal["debug", "info", "warning", "error"]
+    log_format: Literal["auto", "json", "console"]
+    metrics_dir: str
+
+
+FIELDS = {field.name: field for field in msgspec.structs.fields(Settings)}
+PLAIN_NAMES = {"workers": "WEB_CONCURRENCY", "host": "HOST", "port": "PORT"}
+CONFIG_NAME = "BERT_CONFIG"
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """One setting as it will be printed: a secret's value is masked already."""
+
+    name: str
+    value: Any
+    source: str
+    meaning: str
+    is_default: bool
+
+
+def environment_name(name: str) -> str:
+    """The environment variable that sets `name`."""
+    return PLAIN_NAMES.get(name, f"BERT_{name.upper()}")
+
+
+def default_path() -> Path:
+    """Where default.toml lies: in the checkout's config/, or beside this module once installed from a wheel."""
+    here = Path(__file__).parent
+    inside = here / "config" / "default.toml"
+    return inside if inside.exists() else here.parent / "config" / "default.toml"
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings in force. Raises ConfigurationError with one line that says which is wrong and why."""
+    return load_with_origins(environ)[0]
+
+
+def load_with_origins(environ: Mapping[str, str] | None = None) -> tuple[Settings, list[Origin]]:
+    """The settings in force, and where each came from. Raises ConfigurationError."""
+    environ = os.environ if environ is None else environ
+    _refuse_unknown_names(environ)
+    defaults, default_file = _read_toml(default_path()), default_path()
+    chosen_file = environ.get(CONFIG_NAME, "")
+    chosen = _read_toml(Path(chosen_file)) if chosen_file else {}
+    meanings = _meanings(default_file.read_text(encoding="utf-8"))
+    values: dict[str, Any] = {}
+    origins: list[Origin] = []
+    for name in FIELDS:
+        default = _convert(name, defaults[name], str(default_file))
+        if environment_name(name) in environ:
+            source = environment_name(name)
+            values[name] = _convert(name, environ[source], source, from_text=True)
+        elif name in chosen:
+            source = chosen_file
+            values[name] = _convert(name, chosen[name], f"{name} in {chosen_file}")
+        else:
+            source, values[name] = "default", default
+        shown = _masked(name, values[name])
+        origins.append(Origin(name, shown, source, meanings[name], values[name] == default))
+    return Settings(**values), origins
+
+
+def _convert(name: str, value: Any, source: str, *, from_text: bool = False) -> Any:
+    try:
+        return msgspec.convert(value, FIELDS[name].type, strict=not from_text)
+    except msgspec.ValidationError as error:
+        shown = "" if _is_secret(name) else f" {value!r}"
+        raise ConfigurationError(f"{source}:{shown} cannot be used: {error}") from None
+
+
+def _refuse_unknown_names(environ: Mapping[str, str]) -> None:
+    known = {environment_name(name) for name in FIELDS} | {CONFIG_NAME}
+    for name in sorted(environ):
+        if name.startswith("BERT_") and name not in known:
+            raise ConfigurationError(f"{name} is no setting of serve-bert{_did_you_mean(name, known)}")
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigurationError(f"{CONFIG_NAME}: cannot read {path}: {reason}") from None
+    for name in values:
+        if name not in FIELDS:
+            raise ConfigurationError(f"{path}: {name} is no setting of serve-bert{_did_you_mean(name, FIELDS)}")
+    return values
+
+
+def _did_you_mean(name: str, known: Mapping[str, Any] | set[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else " (`make settings` lists them)"
+
+
+def _is_secret(name: str) -> bool:
+    annotation = FIELDS[name].type
+    return any(isinstance(meta, Meta) and meta.extra for meta in getattr(annotation, "__metadata__", ()))
+
+
+def _masked(name: str, value: Any) -> Any:
+    return "********" if value and _is_secret(name) else value
+
+
+def _meanings(text: str) -> dict[str, str]:
+    """The comment above each setting of default.toml, without the variable's name in brackets."""
+    found = re.findall(r"^# \[\w+\] (.*)\n(\w+) = ", text, flags=re.MULTILINE)
+    return {name: meaning for meaning, name in found}

@@ -1,0 +1,29 @@
+"""The HTTP rooms: one blueprint a module, the hooks around every request, the errors. Never imports torch."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from app.web import auth, commands, failures, hooks, info, metrics, page, predict, probes
+from app.web.services import Services
+
+BLUEPRINTS = (predict.routes, info.routes, probes.routes, metrics.routes, page.routes)
+
+
+def init_app(app: Flask, services: Services) -> None:
+    """Join routes, hooks and error answers to the application."""
+    app.extensions[Services.NAME] = services
+    app.config["MAX_CONTENT_LENGTH"] = services.settings.max_body_bytes
+    hooks.init_app(app)
+    auth.init_app(app)
+    failures.init_app(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    app.cli.add_command(commands.print_settings)
+    services.metrics.start_at_zero(_served(app), statuses=(200,))
+    services.metrics.start_at_zero([("/predict", "POST")], statuses=(400, 413, 415, 422, 500, 503))
+
+
+def _served(app: Flask) -> list[tuple[str, str]]:
+    rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint != "static"]
+    return sorted((rule.rule, method) for rule in rules for method in (rule.methods or set()) - {"OPTIONS", "HEAD"})

@@ -1,0 +1,18 @@
+"""JSON out. Arrays are printed straight from their memory, float32 as the shortest text that reads back exactly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from flask import Response
+
+
+def json_bytes(content: Any) -> bytes:
+    """Content, which may hold float32 arrays, as JSON."""
+    return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def json_response(content: Any, status: int = 200) -> Response:
+    """A JSON response."""
+    return Response(json_bytes(content), status=status, mimetype="application/json")

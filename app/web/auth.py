@@ -1,0 +1,30 @@
+"""The optional API key: compared in constant time, on bytes, with every key that is set."""
+
+from __future__ import annotations
+
+import hmac
+
+from flask import Flask, request
+
+from app.errors import UnauthorizedError
+from app.web.services import services
+
+# What orchestrators and Prometheus ask for, without a key.
+PUBLIC_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
+
+
+def init_app(app: Flask) -> None:
+    """Ask every route but the public ones for a key, if keys are set."""
+    app.before_request(check_key)
+
+
+def check_key() -> None:
+    """Raise UnauthorizedError unless the request may be answered."""
+    keys = [key.strip().encode() for key in services().settings.api_key.split(",") if key.strip()]
+    if not keys or request.path in PUBLIC_PATHS:
+        return
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    offered = given.strip().encode() if scheme.lower() == "bearer" else b""
+    # Every key is compared, so that the time does not tell which one came close.
+    if not sum(hmac.compare_digest(offered, key) for key in keys):
+        raise UnauthorizedError('this service needs a key: send "Authorization: Bearer KEY"')

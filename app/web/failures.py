@@ -1,0 +1,60 @@
+"""Every failure as JSON: `{"error": sentence, "error_type": kind, "request_id": id, …}` with the right status."""
+
+from __future__ import annotations
+
+import traceback
+
+import structlog
+from flask import Flask, Response, g
+from werkzeug.exceptions import HTTPException
+
+from app.errors import RequestError, UnauthorizedError
+from app.web.answers import json_bytes, json_response
+
+# Sentences for what Flask and Werkzeug refuse before a route is reached.
+SENTENCES = {
+    404: "there is no such path; GET / lists what there is",
+    405: "this path does not take this method; the Allow header lists those it takes",
+    408: "the body did not arrive in time",
+}
+KINDS = {404: "NotFound", 405: "MethodNotAllowed"}
+log = structlog.get_logger("serve-bert")
+
+
+def init_app(app: Flask) -> None:
+    """Answer our errors, Werkzeug's and unforeseen ones in one shape."""
+    app.register_error_handler(RequestError, answer_own)
+    app.register_error_handler(HTTPException, answer_http)
+    app.register_error_handler(Exception, answer_unforeseen)
+
+
+def answer_own(error: RequestError) -> Response:
+    """A request that we refused, or could not answer, and know why."""
+    response = json_response(_body(error.message, error.error_type, **error.details), error.status)
+    if isinstance(error, UnauthorizedError):
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def answer_http(error: HTTPException) -> Response:
+    """A refusal of Werkzeug's: its status and headers (Allow, Location), our body."""
+    base = error.get_response()
+    status = base.status_code
+    response = Response(status=status, headers=[pair for pair in base.headers if pair[0] != "Content-Length"])
+    sentence = SENTENCES.get(status) or str(error.description or error.name)
+    response.data = json_bytes(_body(sentence, KINDS.get(status, "Validation" if status < 500 else "Backend")))
+    response.mimetype = "application/json"
+    return response
+
+
+def answer_unforeseen(error: Exception) -> Response:
+    """A defect of ours. The log gets where it happened, but no message: that might quote the text."""
+    frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    log.error("unforeseen", request_id=g.get("request_id"), error_class=type(error).__name__, frames=frames[-12:])
+    return json_response(
+        _body("the service failed on this request; its log says where, under this request_id", "Backend"), 500
+    )
+
+
+def _body(sentence: str, kind: str, **details: str | int) -> dict[str, str | int]:
+    return {"error": sentence, "error_type": kind, **details, "request_id": str(g.get("request_id", ""))}

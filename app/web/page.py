@@ -1,0 +1,16 @@
+"""GET /: a page for people, where a text can be tried and everything else is linked."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template
+
+import app
+from app.web.services import services
+
+routes = Blueprint("page", __name__, template_folder="templates")
+
+
+@routes.get("/")
+def page() -> str:
+    """What is served here, and a form to try it."""
+    return render_template("page.html", model=services().ready_encoder().info, version=app.__version__)

@@ -1,0 +1,44 @@
+"""What the routes work with, joined in app/__init__.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from flask import current_app
+
+from app.encoder import Encoder
+from app.errors import NotReadyError
+from app.fleet.board import Readiness, State
+from app.fleet.metrics import Metrics
+from app.settings import Settings
+
+
+@dataclass
+class Services:
+    """One worker's parts. `encoder` is None until its model is loaded and verified."""
+
+    NAME: ClassVar[str] = "serve-bert"
+
+    settings: Settings
+    metrics: Metrics
+    readiness: Readiness
+    encoder: Encoder | None = None
+
+    def ready_encoder(self) -> Encoder:
+        """The model. Raises NotReadyError before it is verified; a stopping worker still answers what is in."""
+        if self.encoder is None:
+            raise NotReadyError("this worker has no verified model yet")
+        return self.encoder
+
+    def check_ready(self) -> None:
+        """Raise NotReadyError unless this worker has a verified model and is not stopping."""
+        self.ready_encoder()
+        if self.readiness.state is State.STOPPING:
+            raise NotReadyError("this worker is stopping")
+
+
+def services() -> Services:
+    """The running application's services."""
+    found: Services = current_app.extensions[Services.NAME]
+    return found

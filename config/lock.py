@@ -1,0 +1,52 @@
+"""Write the lock files of this folder: every version pinned, every file hashed.
+
+torch needs two cares. The registry's build for Linux asks for CUDA packages that a CPU build does not want, so those
+go to a file of their own, which `make install` reads only when the installed torch asks for them. And a CPU build is
+another file with another hash. pip, when it checks hashes, prefers a file whose hash the index tells over one that
+merely lies in a folder (`--find-links`), so the CPU build is asked for first, by its full version, in its own file.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+# torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl
+CPU_TORCH = "torch==2.13.0+cpu"
+CPU_TORCH_HASH = " \\\n    --hash=sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"
+CUDA = re.compile(r"^(cuda-|nvidia-|triton==)")
+HEADER = "# Written by `make lock` from {source}; install with --no-deps --require-hashes.\n"
+
+
+def resolve(source: str) -> list[str]:
+    """One block of lines for each pinned requirement of `source`, for every platform and Python from 3.11 on."""
+    command = ["uv", "pip", "compile", "--universal", "--generate-hashes", "--no-header", "--no-annotate"]
+    command += ["--python-version", "3.11", "--no-emit-index-url", str(HERE / source)]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return re.split(r"\n(?=[a-z])", text.strip())
+
+
+def write(name: str, source: str, blocks: list[str]) -> None:
+    """Write one lock file and say how many requirements it pins."""
+    (HERE / name).write_text(HEADER.format(source=source) + "\n".join(blocks) + "\n", encoding="utf-8")
+    sys.stdout.write(f"config/{name}: {len(blocks)} requirements\n")
+
+
+def main() -> None:
+    """Resolve both inputs and write the four lock files."""
+    serving = resolve("requirements.in")
+    cuda = [block for block in serving if CUDA.match(block)]
+    anywhere = [
+        block + (CPU_TORCH_HASH if block.startswith("torch==") else "") for block in serving if block not in cuda
+    ]
+    write("requirements.txt", "requirements.in", anywhere)
+    write("requirements-cpu.txt", "requirements.in", [CPU_TORCH + CPU_TORCH_HASH])
+    write("requirements-cuda.txt", "requirements.in", cuda)
+    write("requirements-dev.txt", "requirements-dev.in", resolve("requirements-dev.in"))
+
+
+if __name__ == "__main__":
+    main()

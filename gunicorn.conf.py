@@ -1,0 +1,134 @@
+"""The process model: how many workers, threads, what happens at fork, boot and death.
+
+gunicorn takes every global here whose name is one of its settings, so what is not one of them is underscored or
+imported under another name. A command-line flag (-w, -b, …) overrides what stands here.
+
+The order of a start: settings are read (a bad one ends it here), the model is found and verified, what all workers
+need is imported, and only then the master listens and forks. The master loads no model. Each worker maps its own,
+checks itself against a stored vector, says on the board that it is ready, and then accepts.
+"""
+
+from __future__ import annotations
+
+import sys as _sys
+import time as _time
+from typing import Any as _Any
+
+from app.fleet import threads as _arithmetic
+
+_arithmetic.pin()
+
+import structlog as _structlog  # noqa: E402
+
+import app as _app  # noqa: E402
+from app import encoder as _encoder  # noqa: E402
+from app import errors as _errors  # noqa: E402
+from app import settings as _all_settings  # noqa: E402
+from app import web as _web  # noqa: E402, F401 - so that the workers inherit Flask as well
+from app.fleet import board as _board  # noqa: E402
+from app.fleet import boot as _boot  # noqa: E402
+from app.fleet import logs as _logs  # noqa: E402
+from app.fleet import metrics as _metrics  # noqa: E402
+
+_STARTED = _time.monotonic()
+_BOOT_FAILED = 3  # the exit code by which gunicorn knows that a worker could not boot
+
+try:
+    _settings, _origins = _all_settings.load_with_origins()
+    _precision = _encoder.resolve_precision(_settings.precision)
+except _errors.ConfigurationError as _error:
+    _sys.exit(f"serve-bert: {_error}")
+_logs.configure(_settings)
+_log = _structlog.get_logger("serve-bert")
+
+bind = f"{_settings.host}:{_settings.port}"
+workers = _settings.workers
+worker_class = "app.fleet.worker.Worker"
+threads = 1
+timeout = _settings.timeout_s
+graceful_timeout = _settings.graceful_timeout_s
+keepalive = 5
+loglevel = _settings.log_level
+logger_class = "app.fleet.logs.GunicornLogger"
+logconfig_dict = _logs.gunicorn_config(_settings)
+proc_name = "serve-bert"
+# Its socket is one file for all instances of a user, and a second instance removes the first's.
+control_socket_disable = True
+
+
+def on_starting(server: _Any) -> None:
+    """In the master, before it listens: verify the model, import what the workers share."""
+    try:
+        _boot.make_metrics_folder(_settings.metrics_dir)
+        server.checkpoint = _verify()
+        _boot.import_shared(lambda: _encoder.import_engine(server.checkpoint))
+    except (_errors.ConfigurationError, _errors.ModelRefusedError) as error:
+        _boot.remove_metrics_folder()
+        _sys.exit(f"serve-bert: {error}")
+    server.board = _board.Board(server.cfg.workers)
+    _boot.log_facts(_facts(server))
+
+
+def on_reload(server: _Any) -> None:
+    """In the master, at a reload (HUP): verify the model again; the old one stays if the new one is refused."""
+    try:
+        server.checkpoint = _verify()
+    except _errors.ModelRefusedError as error:
+        _log.error("model refused, the old one stays", reason=str(error))
+    server.board.workers = server.cfg.workers
+
+
+def pre_fork(server: _Any, worker: _Any) -> None:
+    """In the master: give the worker to come a slot."""
+    worker.slot = _board.lowest_free({other.slot for other in server.WORKERS.values()})
+
+
+def post_fork(server: _Any, worker: _Any) -> None:
+    """In the worker, first of all: take the slot's row of the board and its metric files."""
+    _board.join(server.board, worker.slot, is_stopping=lambda: not worker.alive)
+    _metrics.write_files_of_slot(worker.slot)
+    worker.checkpoint = server.checkpoint
+
+
+def post_worker_init(worker: _Any) -> None:
+    """In the worker, before it accepts: map the model, check it, say that it is ready."""
+    began = _time.monotonic()
+    try:
+        _app.load_model(worker.wsgi, worker.checkpoint)
+    except _errors.ModelRefusedError as error:
+        _log.error("model refused", slot=worker.slot, reason=str(error))
+        _sys.exit(_BOOT_FAILED)
+    _log.info("worker ready", slot=worker.slot, pid=worker.pid, load_s=round(_time.monotonic() - began, 3))
+    board = _board.own_readiness().board
+    if board.ready_count() >= board.workers:
+        _log.info("all workers ready", workers=board.workers, since_start_s=round(_time.monotonic() - _STARTED, 2))
+
+
+def child_exit(server: _Any, worker: _Any) -> None:
+    """In the master, after a worker's death: its slot is free."""
+    server.board.clear(worker.slot)
+
+
+def on_exit(_server: _Any) -> None:
+    """In the master, last of all."""
+    _boot.remove_metrics_folder()
+
+
+def _verify() -> _encoder.Checkpoint:
+    return _encoder.verify(_settings.model, sha256=_settings.model_sha256, max_tokens=_settings.max_tokens)
+
+
+def _facts(server: _Any) -> dict[str, _Any]:
+    checkpoint = server.checkpoint
+    return {
+        "model": checkpoint.model_id,
+        "revision": checkpoint.revision or "none",
+        "sha256": checkpoint.sha256,
+        "fingerprint": checkpoint.fingerprint(_precision),
+        "engine": "sentence-transformers",
+        "precision": _precision,
+        "workers": server.cfg.workers,
+        "threads_per_worker": server.cfg.threads,
+        **_boot.machine_facts(),
+        "settings": _boot.changed_settings(_origins) or "all default",
+    }
