@@ -24,11 +24,11 @@ import app as _app  # noqa: E402
 from app import encoder as _encoder  # noqa: E402
 from app import errors as _errors  # noqa: E402
 from app import settings as _all_settings  # noqa: E402
-from app import web as _web  # noqa: E402, F401 - so that the workers inherit Flask as well
 from app.fleet import board as _board  # noqa: E402
 from app.fleet import boot as _boot  # noqa: E402
 from app.fleet import logs as _logs  # noqa: E402
 from app.fleet import metrics as _metrics  # noqa: E402
+from app.web.services import Services as _Services  # noqa: E402
 
 _STARTED = _time.monotonic()
 _BOOT_FAILED = 3  # the exit code by which gunicorn knows that a worker could not boot
@@ -93,6 +93,7 @@ def post_fork(server: _Any, worker: _Any) -> None:
 def post_worker_init(worker: _Any) -> None:
     """In the worker, before it accepts: map the model, check it, say that it is ready."""
     began = _time.monotonic()
+    worker.metrics = worker.wsgi.extensions[_Services.NAME].metrics
     try:
         _app.load_model(worker.wsgi, worker.checkpoint)
     except _errors.ModelRefusedError as error:

@@ -16,6 +16,11 @@ class ModelRefusedError(Exception):
     """A model that is not there, not whole, or not safe to load. Stops the start with this one line."""
 
 
+def one_line(error: Exception, max_chars: int = 300) -> str:
+    """A library's error as one line of a bearable length."""
+    return " ".join(str(error).split())[:max_chars] or type(error).__name__
+
+
 class RequestError(Exception):
     """A request that gets an error answer; `details` are further members of its JSON body."""
 

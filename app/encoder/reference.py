@@ -47,8 +47,10 @@ def check(encoder: Encoder) -> bool:
     reference = find(encoder.info.sha256, encoder.info.pooling)
     if reference is None:
         return False
-    given = np.asarray(encoder.encode(reference.texts).vectors, np.float64)
-    stored = np.asarray(reference.vectors, np.float64)
+    found = encoder.encode(reference.texts)
+    whole = [index for index, lost in enumerate(found.lost_tokens) if not lost]  # BERT_MAX_TOKENS may cut some
+    given = np.asarray(found.vectors, np.float64)[whole]
+    stored = np.asarray(reference.vectors, np.float64)[whole]
     lengths = np.linalg.norm(given, axis=1) * np.linalg.norm(stored, axis=1)
     least = float(((given * stored).sum(axis=1) / lengths).min())
     if not least >= LEAST_COSINE:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.errors import ModelRefusedError
+from app.errors import ModelRefusedError, one_line
 
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?(@[\w./-]+)?")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -75,8 +75,7 @@ def _from_hub(model: str) -> Source:
             repository, revision=revision or None, allow_patterns=HUB_FILES, ignore_patterns=HUB_IGNORED
         )
     except Exception as error:  # noqa: BLE001 - the hub's client, its cache and its transport each have their own
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelRefusedError(f"BERT_MODEL: cannot get {model!r} from the hub: {reason}") from None
+        raise ModelRefusedError(f"BERT_MODEL: cannot get {model!r} from the hub: {one_line(error)}") from None
     directory = Path(snapshot)
     return Source(directory, repository, directory.name, _known_from_cache(directory))
 

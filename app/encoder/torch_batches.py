@@ -121,7 +121,7 @@ class PlainBatcher:
         if isinstance(tokenizer, PreTrainedTokenizerBase):
             return [len(ids) for ids in tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]]
         if isinstance(tokenizer, Tokenizer):
-            return [len(encoding) for encoding in tokenizer.encode_batch(list(texts))]
+            return [len(encoding) for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
         return [len(text.split()) for text in texts]
 
 

@@ -20,7 +20,7 @@ from app.encoder import Embeddings, ModelInfo
 from app.encoder.checkpoint import Checkpoint
 from app.encoder.torch_batches import Features, batcher
 from app.encoder.weights import BERT_FAMILY
-from app.errors import BackendError, ModelRefusedError
+from app.errors import BackendError, ModelRefusedError, one_line
 
 WARM_UP_WORDS = (1, 20, 200)
 
@@ -105,7 +105,7 @@ def prepare(checkpoint: Checkpoint) -> None:
         transformers.AutoTokenizer.from_pretrained(directory, local_files_only=True)
         transformers.MODEL_MAPPING.get(type(config), None)
     except Exception as error:  # noqa: BLE001 - whatever a model's files provoke, the answer is one line
-        raise ModelRefusedError(f"{directory}: transformers cannot read it: {_first_line(error)}") from None
+        raise ModelRefusedError(f"{directory}: transformers cannot read it: {one_line(error)}") from None
 
 
 def _load(checkpoint: Checkpoint) -> SentenceTransformer:
@@ -123,7 +123,7 @@ def _load(checkpoint: Checkpoint) -> SentenceTransformer:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a model's files provoke, the answer is one line
         raise ModelRefusedError(
-            f"{checkpoint.directory}: sentence-transformers cannot load it: {_first_line(error)}"
+            f"{checkpoint.directory}: sentence-transformers cannot load it: {one_line(error)}"
         ) from None
     if checkpoint.max_tokens:
         model.max_seq_length = checkpoint.max_tokens
@@ -148,11 +148,6 @@ def _check_whole(model: SentenceTransformer, checkpoint: Checkpoint) -> None:
             f"{checkpoint.directory}: the architecture needs tensor {missing[0]} "
             f"({len(missing)} in all), which no weight file holds"
         )
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def _describe(model: SentenceTransformer, checkpoint: Checkpoint, precision: str) -> ModelInfo:

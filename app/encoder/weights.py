@@ -17,6 +17,14 @@ PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 # sentence-transformers modules that have weights of their own, beside the Transformer.
 WEIGHTED = ("Dense", "LayerNorm", "StaticEmbedding", "WordEmbeddings", "CNN", "LSTM", "WeightedLayerPooling")
 BERT_FAMILY = ("bert", "roberta", "xlm-roberta", "camembert")
+SIZES = (
+    "hidden_size",
+    "intermediate_size",
+    "vocab_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "num_hidden_layers",
+)
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -117,19 +125,18 @@ def _check_bert_shapes(directory: Path, recipe: Recipe, files: list[WeightFile])
 
 def _bert_shapes(directory: Path, recipe: Recipe) -> Shapes:
     """The tensors of a BERT encoder, as transformers' BertModel names them."""
-    config = recipe.config
-    try:
-        hidden, inner = int(config["hidden_size"]), int(config["intermediate_size"])
-        shapes: Shapes = {
-            "embeddings.word_embeddings.weight": (int(config["vocab_size"]), hidden),
-            "embeddings.position_embeddings.weight": (int(config["max_position_embeddings"]), hidden),
-            "embeddings.token_type_embeddings.weight": (int(config["type_vocab_size"]), hidden),
-            "embeddings.LayerNorm.weight": (hidden,),
-            "embeddings.LayerNorm.bias": (hidden,),
-        }
-        layers = int(config["num_hidden_layers"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelRefusedError(f"{directory / 'config.json'}: {error} is missing or no number") from None
+    size = {name: recipe.config.get(name) for name in SIZES}
+    for name, value in size.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ModelRefusedError(f"{directory / 'config.json'}: {name} is missing or no positive integer")
+    hidden, inner, vocabulary, positions, types, layers = (int(size[name] or 0) for name in SIZES)
+    shapes: Shapes = {
+        "embeddings.word_embeddings.weight": (vocabulary, hidden),
+        "embeddings.position_embeddings.weight": (positions, hidden),
+        "embeddings.token_type_embeddings.weight": (types, hidden),
+        "embeddings.LayerNorm.weight": (hidden,),
+        "embeddings.LayerNorm.bias": (hidden,),
+    }
     linear = {
         "attention.self.query": (hidden, hidden),
         "attention.self.key": (hidden, hidden),

@@ -36,13 +36,24 @@ def _renderer(settings: Settings) -> Any:
     return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
 
 
+class StderrLogger:
+    """Writes each line in one call to whatever standard error is at that moment."""
+
+    def msg(self, line: str) -> None:
+        """Write a line."""
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+    debug = info = warning = error = msg
+
+
 def configure(settings: Settings) -> None:
     """Set up `structlog.get_logger()` for this process and those that it forks."""
     structlog.configure(
         processors=[*_stamp(), _renderer(settings)],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[settings.log_level]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
+        logger_factory=lambda *_: StderrLogger(),
+        cache_logger_on_first_use=False,
     )
 
 

@@ -81,13 +81,15 @@ class FleetCollector(Collector):
 
     board: Board
     model: dict[str, str]
+    """Labels of bert_model_info; empty while there is no model."""
 
     def collect(self) -> Iterator[Metric]:
         """Measure now. The same series each time, but for workers that are dead at this moment."""
         yield GaugeMetricFamily("bert_workers", "Workers that the fleet is to have.", self.board.workers)
         yield GaugeMetricFamily("bert_workers_ready", "Workers that take requests.", self.board.ready_count())
         model = GaugeMetricFamily("bert_model_info", "The model that is served; always 1.", labels=list(self.model))
-        model.add_metric(list(self.model.values()), 1)
+        if self.model:
+            model.add_metric(list(self.model.values()), 1)
         yield model
         pss = GaugeMetricFamily(
             "bert_worker_pss_bytes", "Memory, shared pages divided among their users.", labels=["slot"]

@@ -21,6 +21,8 @@ from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from app.fleet.metrics import OTHER_METHOD, UNMATCHED, Metrics
+
 STATUSES = {
     errors.LimitRequestLine: (414, "URI Too Long"),
     errors.LimitRequestHeaders: (431, "Request Header Fields Too Large"),
@@ -40,6 +42,8 @@ log = structlog.get_logger("serve-bert")
 
 class Worker(ThreadWorker):  # type: ignore[misc]
     """See the module."""
+
+    metrics: Metrics | None = None  # set once the application is made
 
     def accept(self, listener: Any) -> None:
         """Accept a connection and wait for its first byte in the poller, where gunicorn would wait in a thread."""
@@ -66,6 +70,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             {"error": sentence, "error_type": "Validation" if status < 500 else "Backend", "request_id": request_id}
         )
         # The exception quotes what the client sent; its class says enough.
+        if self.metrics:
+            self.metrics.requests.labels(UNMATCHED, OTHER_METHOD, str(status)).inc()
         log.warning("refused", request_id=request_id, status=status, error_class=type(exc).__name__)
         try:
             util.write_nonblock(client, HEAD.format(status, reason, request_id, len(body)).encode() + body)

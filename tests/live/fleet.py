@@ -1,0 +1,160 @@
+"""A real fleet on loopback: started as a user starts it, on a free port, and gone when the test is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent.parent
+GUNICORN = [str(Path(sys.executable).parent / "gunicorn"), "app:create_app()"]
+START_S = 120
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: Message
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Fleet:
+    process: subprocess.Popen[bytes]
+    port: int
+    log_path: Path
+    master_pid: int = 0
+    seen_pids: set[int] = field(default_factory=set)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+        return [line for line in lines if line["event"] == name]
+
+    def workers(self) -> list[int]:
+        """The master's children, youngest last."""
+        children = Path(f"/proc/{self.master_pid}/task/{self.master_pid}/children").read_text().split()
+        self.seen_pids |= set(map(int, children))
+        return [int(pid) for pid in children]
+
+    def ask(self, path: str, body: Any = None, *, timeout_s: float = 60, **headers: str) -> Answer:
+        """GET, or POST if there is a body: JSON, or bytes as they are."""
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if data is not None:
+            named.setdefault("Content-Type", "application/json")
+        request = urllib.request.Request(self.url + path, data, named)  # noqa: S310
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=timeout_s) as response:
+                return Answer(response.status, response.headers, response.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, error.headers, error.read())
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric's samples; name may carry labels: `x_total{route="/"}` as printed, or its start."""
+        lines = self.ask("/metrics").body.decode().splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def wait_for(met: Callable[[], Any], what: str, timeout_s: float = START_S) -> Any:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        found = met()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not happen within {timeout_s} s")
+
+
+def environment(port: int, **environ: str) -> dict[str, str]:
+    """This process's, less its own settings, with those given."""
+    mine = {name: value for name, value in os.environ.items() if not name.startswith(("BERT_", "PROMETHEUS_", "MAKE"))}
+    return mine | {"HOST": "127.0.0.1", "PORT": str(port), "NO_PROXY": "*"} | environ
+
+
+@contextmanager
+def serving(workers: int = 2, command: list[str] | None = None, **environ: str) -> Iterator[Fleet]:
+    """A fleet that is ready; afterwards, none of its processes is left."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        log_path = Path(folder) / "log"
+        with log_path.open("wb") as log:
+            process = subprocess.Popen(
+                command or GUNICORN,
+                cwd=ROOT,
+                env=environment(port, WEB_CONCURRENCY=str(workers), **environ),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        fleet = Fleet(process, port, log_path)
+        try:
+            wait_until_ready(fleet, workers)
+            yield fleet
+        finally:
+            stop(fleet)
+
+
+def wait_until_ready(fleet: Fleet, workers: int) -> None:
+    def ready() -> bool:
+        assert fleet.process.poll() is None, f"the fleet ended at start:\n{fleet.log()[-3000:]}"
+        return bool(fleet.events("all workers ready"))
+
+    wait_for(ready, "all workers ready")
+    first = fleet.events("worker ready")[0]["pid"]
+    fleet.master_pid = int(Path(f"/proc/{first}/stat").read_text().rpartition(")")[2].split()[1])
+    assert len(fleet.workers()) == workers
+
+
+def stop(fleet: Fleet) -> None:
+    """TERM to the process group; KILL to what is left of it after 20 s, which is a failure."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(fleet.process.pid, signal.SIGTERM)
+    try:
+        fleet.process.wait(20)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(fleet.process.pid, signal.SIGKILL)
+        fleet.process.wait()
+    left = [pid for pid in {fleet.master_pid, *fleet.seen_pids} - {0} if is_running(pid)]
+    assert not left, f"still running: {left}"
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False

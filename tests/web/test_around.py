@@ -1,0 +1,254 @@
+"""Hooks, errors, probes, information, metrics, the key, the page: what stands around the routes that embed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from prometheus_client.parser import text_string_to_metric_families
+
+from app import create_app, load_model, settings
+from app.encoder import Checkpoint
+from app.fleet.board import Readiness
+from app.web import hooks
+from tests.conftest import Site
+
+Capture = pytest.CaptureFixture[str]
+
+
+def request_line(capsys: Capture) -> dict[str, object]:
+    line: dict[str, object] = json.loads(capsys.readouterr().err.strip().splitlines()[-1])
+    assert line["event"] == "request"
+    return line
+
+
+@pytest.fixture
+def logged(capsys: Capture, make_site: Callable[..., Site]) -> Site:
+    """A site whose log goes to the captured standard error, as JSON."""
+    return make_site(BERT_LOG_FORMAT="json")
+
+
+def test_one_line_a_request_without_the_text(logged: Site, capsys: Capture) -> None:
+    answer = logged.predict(text=["a secret phrase", "word " * 300])
+    captured = capsys.readouterr().err
+    assert len(captured.strip().splitlines()) == 1
+    assert "secret" not in captured
+    line = json.loads(captured)
+    assert line["route"] == line["path"] == "/predict"
+    assert (line["method"], line["status"], line["texts"]) == ("POST", 200, 2)
+    assert line["response_bytes"] == len(answer.data)
+    assert line["tokens"] == int(answer.headers["X-Compute-Tokens"])
+    assert (line["truncated_texts"], line["truncated_tokens"]) == (1, 46)
+    assert line["request_id"] == answer.headers["X-Request-Id"]
+    assert line["total_ms"] >= line["tokenize_ms"] + line["forward_ms"] > 0
+
+
+def test_payload_is_what_was_really_read(logged: Site, capsys: Capture) -> None:
+    body = json.dumps({"text": "Hello"}).encode()
+    logged.client.post("/predict", data=body, content_type="application/json")
+    assert request_line(capsys)["payload_bytes"] == len(body)
+    logged.client.post("/nope", data=body, content_type="application/json")
+    assert request_line(capsys)["payload_bytes"] == 0
+
+
+def test_a_sane_request_id_is_kept_and_any_other_replaced(logged: Site, capsys: Capture) -> None:
+    answer = logged.client.get("/livez", headers={"X-Request-Id": "trace:abc-1"})
+    assert answer.headers["X-Request-Id"] == request_line(capsys)["request_id"] == "trace:abc-1"
+    for given in ("", "two words", "x" * 129, 'quote"', "ümlaut", "a\x1b[31m"):
+        answer = logged.client.get("/livez", headers={"X-Request-Id": given})
+        assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-Id"])
+
+
+def test_a_path_cannot_forge_a_line(logged: Site, capsys: Capture) -> None:
+    logged.client.get("/a%0A%1b[31mforged%E2%80%AE")
+    line = request_line(capsys)
+    assert line["path"] == "/a%0A%1B%5B31mforged%E2%80%AE"
+    assert line["route"] == "unmatched"
+
+
+def test_console_lines_are_for_people(make_site: Callable[..., Site], capsys: Capture) -> None:
+    make_site(BERT_LOG_FORMAT="console").client.get("/livez")
+    assert "route=/livez" in capsys.readouterr().err
+
+
+def test_log_level_silences_request_lines(make_site: Callable[..., Site], capsys: Capture) -> None:
+    make_site(BERT_LOG_LEVEL="warning").client.get("/livez")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "kind"),
+    [
+        ("GET", "/nope", 404, "NotFound"),
+        ("GET", "/predict", 405, "MethodNotAllowed"),
+        ("DELETE", "/info", 405, "MethodNotAllowed"),
+        ("TRACE", "/", 405, "MethodNotAllowed"),
+        ("BREW", "/predict", 405, "MethodNotAllowed"),
+    ],
+)
+def test_every_error_has_one_shape(site: Site, method: str, path: str, status: int, kind: str) -> None:
+    answer = site.client.open(path, method=method)
+    assert (answer.status_code, answer.mimetype) == (status, "application/json")
+    assert answer.json["error_type"] == kind
+    assert set(answer.json) >= {"error", "error_type", "request_id"}
+    assert (status != 405) or answer.headers["Allow"]
+
+
+def test_an_unforeseen_failure_is_told_without_its_message(logged: Site, capsys: Capture) -> None:
+    def fail() -> str:
+        raise RuntimeError("the secret phrase")
+
+    logged.app.add_url_rule("/fail", "fail", fail)
+    answer = logged.client.get("/fail")
+    assert (answer.status_code, answer.json["error_type"]) == (500, "Backend")
+    captured = capsys.readouterr().err
+    assert "secret" not in captured + answer.text
+    assert json.loads(captured.splitlines()[0])["error_class"] == "RuntimeError"
+    assert "test_around.py" in captured
+
+
+def test_a_worker_without_a_model_is_alive_but_not_ready() -> None:
+    client = create_app(settings.load({})).test_client()
+    assert client.get("/livez").status_code == 200
+    for path in ("/readyz", "/info", "/"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json["error_type"]) == (503, "Unhealthy")
+    assert client.post("/predict", json={"text": "a"}).status_code == 503
+    assert client.get("/metrics").status_code == 200
+
+
+def test_a_stopping_worker_is_not_ready_but_answers_what_is_in(site: Site) -> None:
+    assert site.client.get("/readyz").json == {"status": "ready"}
+    site.services.readiness = Readiness(site.services.readiness.board, 0, lambda: True)
+    assert site.client.get("/readyz").status_code == 503
+    assert site.predict(text="a").status_code == 200
+
+
+def test_load_model_makes_an_application_ready(checkpoint: Checkpoint) -> None:
+    app: Flask = create_app(settings.load({}))
+    load_model(app, checkpoint)
+    assert app.test_client().get("/readyz").status_code == 200
+
+
+def test_info_tells_what_is_served(site: Site, checkpoint: Checkpoint) -> None:
+    info = site.client.get("/info").json
+    assert info["model_id"] == "sentence-transformers/all-MiniLM-L6-v2"
+    assert info["sha256"] == checkpoint.sha256
+    assert info["fingerprint"] == checkpoint.fingerprint("float32")
+    assert (info["dimension"], info["max_tokens"], info["pooling"]) == (384, 256, "mean")
+    assert (info["engine"], info["precision"]) == ("sentence-transformers", "float32")
+    assert info["versions"]["torch"].startswith("2.13.0")
+
+
+def metric(page: str, name: str, **labels: str) -> float:
+    samples = [s for family in text_string_to_metric_families(page) for s in family.samples]
+    return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
+
+
+def test_the_first_scrape_shows_zeroes(site: Site) -> None:
+    page = site.client.get("/metrics").text
+    for status in ("200", "400", "413", "415", "422", "500", "503"):
+        assert f'bert_requests_total{{method="POST",route="/predict",status="{status}"}} 0.0' in page
+    for name in ("texts", "tokens", "truncated_texts", "truncated_tokens"):
+        assert f"bert_{name}_total 0.0" in page
+    for name in ("tokenize_seconds", "forward_seconds", "request_payload_bytes", "response_bytes", "request_texts"):
+        assert f"bert_{name}_count 0.0" in page
+    assert 'le="0.0005"' in page
+    assert 'le="10.0"' in page
+
+
+def test_requests_move_the_metrics(site: Site) -> None:
+    body = json.dumps({"text": ["Hello", "word " * 300]}).encode()
+    answer = site.client.post("/predict", data=body, content_type="application/json")
+    site.predict(text="")
+    page = site.client.get("/metrics").text
+    assert metric(page, "bert_requests_total", route="/predict", method="POST", status="200") == 1
+    assert metric(page, "bert_requests_total", route="/predict", method="POST", status="400") == 1
+    assert metric(page, "bert_texts_total") == 2
+    assert metric(page, "bert_tokens_total") == 259
+    assert metric(page, "bert_truncated_texts_total") == 1
+    assert metric(page, "bert_truncated_tokens_total") == 46
+    assert metric(page, "bert_request_texts_sum") == 2
+    assert metric(page, "bert_request_payload_bytes_sum") == len(body) + len(b'{"text": ""}')
+    assert metric(page, "bert_response_bytes_sum") > len(answer.data)
+    assert metric(page, "bert_request_duration_seconds_count", route="/predict") == 2
+    assert metric(page, "bert_forward_seconds_sum") > metric(page, "bert_tokenize_seconds_sum") > 0
+    assert metric(page, "bert_workers_ready") == 1
+    assert metric(page, "bert_model_info", model="sentence-transformers/all-MiniLM-L6-v2", dimension="384") == 1
+    assert metric(page, "bert_worker_pss_bytes", slot="0") > 1e7
+
+
+def test_nothing_that_a_client_chooses_becomes_a_label(site: Site) -> None:
+    def series() -> set[str]:
+        lines = site.client.get("/metrics").text.splitlines()
+        return {line.rpartition(" ")[0] for line in lines if not line.startswith("#")}
+
+    def noise(number: int) -> None:
+        site.client.get(f"/random/{number}", headers={"X-Request-Id": f"id{number}", "User-Agent": f"a{number}"})
+        site.client.open(f"/predict?x={number}", method=f"M{number}")
+        site.client.open(f"/path{number}", method=f"M{number}", headers={"Host": f"host{number}"})
+
+    noise(0)
+    site.client.get("/metrics")
+    before = series()
+    for number in range(1, 50):
+        noise(number)
+    assert series() == before
+
+
+def test_a_scraper_may_prefer_openmetrics(site: Site) -> None:
+    answer = site.client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    assert answer.mimetype == "application/openmetrics-text"
+    assert answer.text.count("# EOF") == 1
+    assert answer.text.endswith("# EOF\n")
+
+
+def test_a_key_guards_all_but_probes_and_metrics(make_site: Callable[..., Site], capsys: Capture) -> None:
+    guarded = make_site(BERT_API_KEY="alpha, beta", BERT_LOG_FORMAT="json")
+    public = {"/livez", "/readyz", "/metrics"}
+    for rule in guarded.app.url_map.iter_rules():
+        if rule.endpoint == "static":
+            continue
+        method = "POST" if "POST" in (rule.methods or set()) else "GET"
+        answer = guarded.client.open(rule.rule, method=method, json={"text": "a"})
+        assert (answer.status_code == 401) == (rule.rule not in public), rule.rule
+    assert answer.status_code != 401 or answer.headers["WWW-Authenticate"] == "Bearer"
+    for header, status in [
+        ("Bearer alpha", 200),
+        ("bearer beta", 200),
+        ("Bearer alph", 401),
+        ("Bearer alpha, beta", 401),
+        ("Bearer ", 401),
+        ("alpha", 401),
+        ("Basic alpha", 401),
+        ("Bearer schlüssel", 401),
+    ]:
+        answer = guarded.client.post("/predict", json={"text": "a"}, headers={"Authorization": header})
+        assert answer.status_code == status, header
+        assert "alpha" not in answer.text
+    assert "alpha" not in capsys.readouterr().err
+
+
+def test_the_page_names_the_model_and_works_without_the_internet(site: Site) -> None:
+    answer = site.client.get("/")
+    assert answer.mimetype == "text/html"
+    assert "sentence-transformers/all-MiniLM-L6-v2" in answer.text
+    assert not re.search(r"(src|href)=.?(https?:)?//", answer.text)
+
+
+def test_the_settings_command_prints_each_with_source_and_meaning(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BERT_API_KEY", "alpha")
+    monkeypatch.setenv("PORT", "9999")
+    printed = site.app.test_cli_runner().invoke(args=["settings"]).output
+    assert "PORT = 9999  (PORT)\n    TCP port to listen on." in printed
+    assert "BERT_API_KEY = ********  (BERT_API_KEY)" in printed
+    assert printed.count("\n    ") >= len(settings.FIELDS)
+
+
+def test_milliseconds_keep_microseconds() -> None:
+    assert hooks.milliseconds(0.0023184) == "2.318"
