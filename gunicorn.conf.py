@@ -19,6 +19,7 @@ from app.fleet import threads as _arithmetic
 _arithmetic.pin()
 
 import structlog as _structlog  # noqa: E402
+from gunicorn.errors import HaltServer as _HaltServer  # noqa: E402
 
 import app as _app  # noqa: E402
 from app import encoder as _encoder  # noqa: E402
@@ -31,7 +32,8 @@ from app.fleet import metrics as _metrics  # noqa: E402
 from app.web.services import Services as _Services  # noqa: E402
 
 _STARTED = _time.monotonic()
-_BOOT_FAILED = 3  # the exit code by which gunicorn knows that a worker could not boot
+# A successor whose model is refused waits this long before it dies, so that its own successor does not come at once.
+_RETRY_S = 5
 
 try:
     _settings, _origins = _all_settings.load_with_origins()
@@ -98,7 +100,7 @@ def post_worker_init(worker: _Any) -> None:
         _app.load_model(worker.wsgi, worker.checkpoint)
     except _errors.ModelRefusedError as error:
         _log.error("model refused", slot=worker.slot, reason=str(error))
-        _sys.exit(_BOOT_FAILED)
+        _refuse()
     _log.info("worker ready", slot=worker.slot, pid=worker.pid, load_s=round(_time.monotonic() - began, 3))
     board = _board.own_readiness().board
     if board.ready_count() >= board.workers:
@@ -106,13 +108,26 @@ def post_worker_init(worker: _Any) -> None:
 
 
 def child_exit(server: _Any, worker: _Any) -> None:
-    """In the master, after a worker's death: its slot is free."""
+    """In the master, after a worker's death: its slot is free. If no worker could ever serve this model, stop."""
+    refused = server.board.state(worker.slot) is _board.State.REFUSED
     server.board.clear(worker.slot)
+    if refused and not server.board.was_ready and not getattr(server, "is_halting", False):
+        server.is_halting = True  # the others' deaths are reaped while the server halts, and must not halt it again
+        raise _HaltServer("no worker can serve this model", server.WORKER_BOOT_ERROR)
 
 
 def on_exit(_server: _Any) -> None:
     """In the master, last of all."""
     _boot.remove_metrics_folder()
+
+
+def _refuse() -> None:
+    """Not with gunicorn's own exit code for a failed boot: its master would stop the healthy workers too."""
+    readiness = _board.own_readiness()
+    readiness.refuse()
+    if readiness.board.was_ready:
+        _time.sleep(_RETRY_S)
+    _sys.exit(1)
 
 
 def _verify() -> _encoder.Checkpoint:

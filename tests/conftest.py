@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,6 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import pytest  # noqa: E402
 from flask import Flask  # noqa: E402
-from flask.testing import FlaskClient  # noqa: E402
 
 from app import create_app, encoder, settings  # noqa: E402
 from app.encoder import Checkpoint, Encoder  # noqa: E402
@@ -46,7 +45,7 @@ class Site:
     """One application with the real model in it."""
 
     app: Flask
-    client: FlaskClient
+    client: Any
 
     @property
     def services(self) -> Services:
@@ -58,7 +57,7 @@ class Site:
 
 
 @pytest.fixture
-def make_site(real_encoder: Encoder) -> Iterator[Callable[..., Site]]:
+def make_site(real_encoder: Encoder) -> Callable[..., Site]:
     """Makes an application with settings given as environment variables."""
 
     def make(**environ: str) -> Site:
@@ -68,7 +67,7 @@ def make_site(real_encoder: Encoder) -> Iterator[Callable[..., Site]]:
         site.services.readiness.announce()
         return site
 
-    yield make
+    return make
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ class State(enum.IntEnum):
     LOADING = 1
     READY = 2
     STOPPING = 3
+    REFUSED = 4
 
 
 class Board:
@@ -30,12 +31,19 @@ class Board:
 
     def __init__(self, workers: int = 1) -> None:
         self.workers = workers
-        self._words = memoryview(mmap.mmap(-1, SLOTS * 16)).cast("q")
+        self._words = memoryview(mmap.mmap(-1, SLOTS * 16 + 8)).cast("q")
 
     def write(self, slot: int, pid: int, state: State) -> None:
         """Say who holds the slot and what it is doing."""
         self._words[2 * slot] = pid
         self._words[2 * slot + 1] = state
+        if state == State.READY:
+            self._words[2 * SLOTS] = True
+
+    @property
+    def was_ready(self) -> bool:
+        """Whether any worker has ever been ready."""
+        return bool(self._words[2 * SLOTS])
 
     def clear(self, slot: int) -> None:
         """Say that nobody holds the slot."""
@@ -72,6 +80,10 @@ class Readiness:
     def announce(self) -> None:
         """Say that this worker has a verified model."""
         self.board.write(self.slot, os.getpid(), State.READY)
+
+    def refuse(self) -> None:
+        """Say that this worker will not serve, because its model is not as it should be."""
+        self.board.write(self.slot, os.getpid(), State.REFUSED)
 
     @property
     def state(self) -> State:

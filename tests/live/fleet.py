@@ -67,7 +67,7 @@ class Fleet:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if data is not None:
             named.setdefault("Content-Type", "application/json")
-        request = urllib.request.Request(self.url + path, data, named)  # noqa: S310
+        request = urllib.request.Request(self.url + path, data, named)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=timeout_s) as response:

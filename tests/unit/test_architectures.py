@@ -141,7 +141,7 @@ def test_sharded_weights(make: Make) -> None:
     assert sharded.sha256 != whole.sha256
     assert_same_as_sentence_transformers(folder)
     sharded.weights[0].path.unlink()
-    with pytest.raises(ModelRefusedError, match="is missing, though model.safetensors.index.json names it"):
+    with pytest.raises(ModelRefusedError, match=r"is missing, though .* names it"):
         encoders.verify(str(folder))
 
 

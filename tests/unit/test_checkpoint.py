@@ -30,7 +30,7 @@ def edit_json(path: Path, change: Callable[[Any], Any]) -> None:
     path.write_text(json.dumps(change(content) or content))
 
 
-def edit_weights(path: Path, change: Callable[[dict[str, np.ndarray]], None]) -> None:
+def edit_weights(path: Path, change: Callable[[dict[str, np.ndarray]], object]) -> None:
     tensors = load_file(path)
     change(tensors)
     save_file(tensors, path)
@@ -52,6 +52,18 @@ def overlap(header: dict[str, Any]) -> None:
 
 def pickle_only(model: Path) -> None:
     (model / "model.safetensors").rename(model / "pytorch_model.bin")
+
+
+def without_tokenizer(model: Path) -> None:
+    for name in ("tokenizer.json", "vocab.txt"):
+        (model / name).unlink()
+
+
+def with_pickled_dense(model: Path) -> None:
+    dense = {"path": "3_Dense", "type": "sentence_transformers.models.Dense", "idx": 3}
+    edit_json(model / "modules.json", lambda modules: [*modules, dense])
+    shutil.copytree(model / "1_Pooling", model / "3_Dense")
+    (model / "3_Dense" / "pytorch_model.bin").write_bytes(b"x")
 
 
 SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -89,10 +101,7 @@ SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "torn config": (lambda m: (m / "config.json").write_text("{"), "config.json: cannot be read"),
     "no config": (lambda m: (m / "config.json").unlink(), "config.json is missing"),
-    "no tokenizer": (
-        lambda m: [(m / name).unlink() for name in ("tokenizer.json", "vocab.txt")],
-        "no tokenizer",
-    ),
+    "no tokenizer": (without_tokenizer, "no tokenizer"),
     "torn tokenizer": (lambda m: (m / "tokenizer.json").write_text("{}"), "tokenizer.json: is no tokenizer"),
     "smaller vocabulary": (
         lambda m: edit_json(m / "config.json", lambda c: c.update(vocab_size=1000)),
@@ -111,14 +120,7 @@ SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda m: edit_json(m / "1_Pooling" / "config.json", lambda c: c.update(pooling_mode="median")),
         "pooling 'median' is not known",
     ),
-    "pickled dense": (
-        lambda m: [
-            edit_json(m / "modules.json", lambda c: c.append({"path": "3_Dense", "type": "sentence_transformers.models.Dense", "idx": 3})),
-            (m / "3_Dense").mkdir(),
-            (m / "3_Dense" / "pytorch_model.bin").write_bytes(b"x"),
-        ],
-        "pytorch_model.bin: is a pickle",
-    ),
+    "pickled dense": (with_pickled_dense, "pytorch_model.bin: is a pickle"),
 }
 
 

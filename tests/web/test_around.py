@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -111,7 +112,7 @@ def test_an_unforeseen_failure_is_told_without_its_message(logged: Site, capsys:
 
 
 def test_a_worker_without_a_model_is_alive_but_not_ready() -> None:
-    client = create_app(settings.load({})).test_client()
+    client: Any = create_app(settings.load({})).test_client()
     assert client.get("/livez").status_code == 200
     for path in ("/readyz", "/info", "/"):
         answer = client.get(path)
@@ -239,9 +240,7 @@ def test_the_page_names_the_model_and_works_without_the_internet(site: Site) -> 
     assert not re.search(r"(src|href)=.?(https?:)?//", answer.text)
 
 
-def test_the_settings_command_prints_each_with_source_and_meaning(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_settings_command_prints_each_with_source_and_meaning(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BERT_API_KEY", "alpha")
     monkeypatch.setenv("PORT", "9999")
     printed = site.app.test_cli_runner().invoke(args=["settings"]).output

@@ -1,0 +1,177 @@
+"""Birth and death: what stops a start, what survives a worker's end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.encoder import Checkpoint
+from tests.hub import COMMIT, REPOSITORY
+from tests.hub import serving as hub_serving
+from tests.live.fleet import GUNICORN, ROOT, environment, free_port, is_running, serving, wait_for
+
+
+def refused_start(**environ: str) -> str:
+    """What a start that must fail prints; checks that it ends with an error and never listens."""
+    port = free_port()
+    clean = environment(port, WEB_CONCURRENCY="2", **environ)
+    ran = subprocess.run(GUNICORN, cwd=ROOT, env=clean, capture_output=True, text=True, timeout=120)
+    assert ran.returncode != 0
+    printed = ran.stderr
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=1)
+    assert "Traceback" not in printed
+    assert "Listening at" not in printed
+    return printed
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("BERT_MODLE", "x", "serve-bert: BERT_MODLE is no setting of serve-bert; did you mean BERT_MODEL?"),
+        ("BERT_PRECISION", "bfloat16", "serve-bert: BERT_PRECISION: 'bfloat16' cannot be used"),
+        ("BERT_MODEL", "/no/such/model", "serve-bert: BERT_MODEL: '/no/such/model' is no directory"),
+        ("BERT_MODEL_SHA256", "0" * 64, f"but {'0' * 64} is expected"),
+        ("BERT_METRICS_DIR", "/proc/none", "serve-bert: BERT_METRICS_DIR: cannot make a folder there"),
+    ],
+)
+def test_what_cannot_be_served_stops_the_start_in_one_line(name: str, value: str, sentence: str) -> None:
+    lines = [line for line in refused_start(**{name: value}).splitlines() if "Starting gunicorn" not in line]
+    assert len(lines) == 1
+    assert sentence in lines[0]
+
+
+def test_a_model_that_computes_wrongly_never_serves(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """The weights are right, but the tokenizer does not lower-case: only the stored vector can tell."""
+    model = tmp_path / "model"
+    shutil.copytree(checkpoint.directory, model)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        text = (model / name).read_text()
+        (model / name).write_text(
+            text.replace('"lowercase":true', '"lowercase":false').replace(
+                '"do_lower_case": true', '"do_lower_case": false'
+            )
+        )
+    port = free_port()
+    environ = environment(port, WEB_CONCURRENCY="2", BERT_MODEL=str(model))
+    ran = subprocess.run(GUNICORN, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 3
+    assert "this worker's vectors are not the stored ones" in ran.stderr
+    assert "worker ready" not in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_successor_that_cannot_load_leaves_the_others_alone(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(checkpoint.directory, model)
+    with serving(workers=2, BERT_MODEL=str(model)) as fleet:
+        (model / "model.safetensors").rename(model / "elsewhere")
+        killed = fleet.workers()[0]
+        os.kill(killed, signal.SIGKILL)
+        wait_for(lambda: fleet.events("model refused"), "a refused successor")
+        assert fleet.ask("/predict", {"text": "still here"}).status == 200
+        (model / "elsewhere").rename(model / "model.safetensors")
+        wait_for(lambda: len(fleet.events("worker ready")) == 3, "a successor that can load")
+        assert fleet.metric("bert_workers_ready") == 2
+
+
+def test_a_port_in_use_is_told(checkpoint: Checkpoint) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        environ = environment(taken.getsockname()[1], WEB_CONCURRENCY="1")
+        ran = subprocess.run(GUNICORN, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120)
+    assert ran.returncode != 0
+    assert "in use" in ran.stderr
+
+
+def test_killed_workers_come_back_and_the_metrics_stay_right() -> None:
+    with serving(workers=3) as fleet:
+        for number in range(30):
+            assert fleet.ask("/predict", {"text": f"text {number}"}).status == 200
+        served = 'bert_requests_total{method="POST",route="/predict",status="200"}'
+        assert fleet.metric(served) == 30
+        folder_before = files(fleet.workers()[0])
+        killed = fleet.workers()[:2]
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not any(map(is_running, killed)), "the kill")
+        wait_for(lambda: len(fleet.events("worker ready")) == 5, "two successors ready")
+        assert fleet.metric("bert_workers_ready") == 3
+        assert fleet.metric(served) == 30, "counters outlive their worker"
+        for number in range(30):
+            assert fleet.ask("/predict", {"text": f"text {number}"}).status == 200
+        assert fleet.metric(served) == 60
+        assert files(fleet.workers()[0]) == folder_before, "a successor takes over its predecessor's files"
+        assert {line["slot"] for line in fleet.events("worker ready")} == {0, 1, 2}
+
+
+def metrics_folder(pid: int) -> Path:
+    """The fleet's folder of metric files, found through what a worker has mapped."""
+    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    return Path(next(line.split()[-1] for line in lines if line.endswith(".db"))).parent
+
+
+def files(pid: int) -> set[str]:
+    return {path.name for path in metrics_folder(pid).iterdir()}
+
+
+def test_term_finishes_what_is_in_and_leaves_nothing() -> None:
+    with serving(workers=2) as fleet:
+        folder = metrics_folder(fleet.workers()[0])
+        statuses: list[int] = []
+        texts = ["word " * 300] * 20
+        asking = threading.Thread(target=lambda: statuses.append(fleet.ask("/predict", {"text": texts}).status))
+        asking.start()
+        time.sleep(0.3)
+        os.kill(fleet.master_pid, signal.SIGTERM)
+        asking.join()
+        assert statuses == [200]
+        assert fleet.process.wait(30) == 0
+        assert not folder.exists()
+
+
+def test_hup_takes_a_new_configuration_and_keeps_serving() -> None:
+    with serving(workers=2) as fleet:
+        before = set(fleet.workers())
+        os.kill(fleet.master_pid, signal.SIGHUP)
+        wait_for(lambda: len(fleet.events("worker ready")) >= 4, "new workers ready")
+        wait_for(lambda: not before & set(fleet.workers()), "old workers gone")
+        assert fleet.ask("/predict", {"text": "still here"}).status == 200
+        assert fleet.metric("bert_workers_ready") == 2
+
+
+def test_a_fleet_serves_a_model_from_the_hub(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    with hub_serving(checkpoint.directory, token="let-me-in") as hub:
+        environ: dict[str, Any] = {
+            "HF_ENDPOINT": hub.url,
+            "HF_HOME": str(tmp_path),
+            "HF_TOKEN": "let-me-in",
+            "HF_HUB_OFFLINE": "0",
+        }
+        with serving(workers=1, BERT_MODEL=f"{REPOSITORY}@v1", **environ) as fleet:
+            info = fleet.ask("/info").json
+            assert (info["revision"], info["sha256"]) == (COMMIT, checkpoint.sha256)
+            assert fleet.ask("/predict", {"text": "Hello"}).status == 200
+            assert "let-me-in" not in fleet.log()
+
+
+def test_secrets_are_masked_at_boot_and_command_line_flags_hold() -> None:
+    command = [*GUNICORN, "--workers", "1", "--threads", "2"]
+    with serving(workers=1, command=command, BERT_API_KEY="hunter2", BERT_MAX_TEXTS="5") as fleet:
+        facts = {name: value for line in fleet.events("boot") for name, value in line.items()}
+        assert facts["settings"]["api_key"] == "******** (BERT_API_KEY)"
+        assert facts["settings"]["max_texts"] == "5 (BERT_MAX_TEXTS)"
+        assert facts["threads_per_worker"] == 2
+        assert fleet.ask("/predict", {"text": "a"}).status == 401
+        assert fleet.ask("/predict", {"text": "a"}, Authorization="Bearer hunter2").status == 200
+        assert "hunter2" not in fleet.log()
