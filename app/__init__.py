@@ -32,7 +32,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     settings = settings or all_settings.load()
     logs.configure(settings)
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None)
     web.init_app(app, Services(settings, Metrics(), board.own_readiness()))
     return app
 

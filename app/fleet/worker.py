@@ -1,15 +1,18 @@
-"""gunicorn's threaded worker with two changes: a silent client costs nothing, and every refusal is JSON.
+"""gunicorn's threaded worker, made fair: one request at a time, silent clients for nothing, every refusal in JSON.
 
-Why this class (study of 2 cores, 22 tokens, 500 requests each, `hey -c 10` and `-c 100`, two rounds): gthread with one
-thread gave 71 to 115 requests/s, with two 91 to 107, sync 97 to 113: the same within the machine's drift. sync serves
-one connection at a time, cannot keep one alive, and hangs on a client that connects and says nothing; gthread does not,
-once such a client waits in the poller instead of in the one thread.
+Stock gthread accepts connections as fast as it can, whether or not it has time for them: in a burst one worker takes
+thirty while nine are idle, and kept-alive clients stay on a busy worker for good. Here a worker accepts only while it
+is idle, the kernel hands over only connections that have sent something (TCP_DEFER_ACCEPT), and a connection is kept
+alive only while nobody else waits. That is the fairness of the sync worker, with keep-alive for who is
+alone, and without its weakness, that a client which connects and says nothing holds a worker.
 """
 
 from __future__ import annotations
 
 import errno
 import secrets
+import select
+import socket
 import time
 from functools import partial
 from selectors import EVENT_READ
@@ -44,9 +47,21 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     """See the module."""
 
     metrics: Metrics | None = None  # set once the application is made
+    busy = 0  # requests being answered
+
+    def init_process(self) -> None:
+        """Ask the kernel to keep connections back until they have sent something."""
+        for listener in self.sockets:
+            if hasattr(socket, "TCP_DEFER_ACCEPT") and listener.sock.family in (socket.AF_INET, socket.AF_INET6):
+                listener.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, self.cfg.keepalive)
+        super().init_process()
+
+    def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - the signature is gunicorn's
+        """Accept only while no request is being answered: another worker may be idle."""
+        super().set_accept_enabled(enabled and self.busy < self.cfg.threads)
 
     def accept(self, listener: Any) -> None:
-        """Accept a connection and wait for its first byte in the poller, where gunicorn would wait in a thread."""
+        """Accept a connection and answer it; if it has sent nothing yet, let it wait in the poller, not in a thread."""
         try:
             client, address = listener.accept()
         except OSError as error:
@@ -55,9 +70,27 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             raise
         self.nr_conns += 1
         connection = TConn(self.cfg, client, address, listener.getsockname())
+        if _is_readable(client):
+            connection.data_ready = True
+            self.enqueue_req(connection)
+            return
         connection.timeout = time.monotonic() + self.cfg.keepalive
         self.pending_conns.append(connection)
         self.poller.register(client, EVENT_READ, partial(self.on_pending_socket_readable, connection))
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Answer a request; keep its connection alive afterwards only if nobody else wants this worker."""
+        self.busy += 1
+        self.set_accept_enabled(False)
+        is_alone = self.nr_conns == 1 and not _is_readable(*self.sockets)
+        self.max_keepalived = 1 if is_alone else 0
+        super().enqueue_req(conn)
+
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        """Take connections again once nothing is being answered."""
+        self.busy -= 1
+        super().finish_request(conn, fs)
+        self.set_accept_enabled(self.alive)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request that could not be parsed, or that failed outside the application, in JSON; log one line."""
@@ -77,3 +110,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             util.write_nonblock(client, HEAD.format(status, reason, request_id, len(body)).encode() + body)
         except OSError:
             log.debug("refusal not delivered", request_id=request_id)
+
+
+def _is_readable(*sockets: Any) -> bool:
+    """Whether there is anything to read, or to accept, right now."""
+    poll = select.poll()
+    for each in sockets:
+        poll.register(each, select.POLLIN)
+    return bool(poll.poll(0))

@@ -25,5 +25,5 @@ def init_app(app: Flask, services: Services) -> None:
 
 
 def _served(app: Flask) -> list[tuple[str, str]]:
-    rules = [rule for rule in app.url_map.iter_rules() if rule.endpoint != "static"]
+    rules = app.url_map.iter_rules()
     return sorted((rule.rule, method) for rule in rules for method in (rule.methods or set()) - {"OPTIONS", "HEAD"})

@@ -66,7 +66,8 @@ def finish(response: Response) -> Response:
     route = request.url_rule.rule if request.url_rule else UNMATCHED
     method = request.method if request.method in METHODS else OTHER_METHOD
     answered_bytes = response.calculate_content_length() or 0
-    metrics = services().metrics
+    service = services()
+    metrics = service.metrics
     metrics.requests.labels(route, method, str(response.status_code)).inc()
     metrics.request_seconds.labels(route).observe(seconds)
     metrics.payload_bytes.observe(g.body.bytes_read)
@@ -81,6 +82,7 @@ def finish(response: Response) -> Response:
         payload_bytes=g.body.bytes_read,
         response_bytes=answered_bytes,
         total_ms=float(milliseconds(seconds)),
+        slot=service.readiness.slot,
         **g.facts,
     )
     return response

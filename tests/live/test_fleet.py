@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,30 @@ def test_a_silent_client_costs_nobody_anything(fleet: Fleet) -> None:
     finally:
         for sock in silent:
             sock.close()
+
+
+def test_a_burst_is_shared_out_among_the_workers(fleet: Fleet) -> None:
+    """Ten long requests at once: a worker that is busy leaves the next one to an idle one."""
+    texts = ["word " * 300] * 16
+    ids = [f"burst-{number}" for number in range(10)]
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda name: fleet.ask("/predict", {"text": texts}, X_Request_Id=name), ids))
+    assert {answer.status for answer in answers} == {200}
+    slots = {line["slot"] for line in fleet.events("request") if line["request_id"] in ids}
+    assert len(slots) >= 9
+
+
+def test_a_connection_is_kept_alive_while_nobody_else_waits(fleet: Fleet) -> None:
+    connection = HTTPConnection("127.0.0.1", fleet.port, timeout=20)
+    ports = set()
+    for _ in range(5):
+        connection.request("POST", "/predict", b'{"text": "again"}', {"Content-Type": "application/json"})
+        ports.add(connection.sock.getsockname()[1])
+        answer = connection.getresponse()
+        assert answer.status == 200
+        answer.read()
+    connection.close()
+    assert len(ports) == 1
 
 
 def test_a_body_sent_in_chunks_is_read_and_counted(fleet: Fleet) -> None:
