@@ -35,14 +35,19 @@ from app.web.services import Services as _Services  # noqa: E402
 _STARTED = _time.monotonic()
 # A successor whose model is refused waits this long before it dies, so that its own successor does not come at once.
 _RETRY_S = 5
+_log = _structlog.get_logger("serve-bert")
 
 try:
     _settings, _origins = _all_settings.load_with_origins()
     _precision = _encoder.resolve_precision(_settings.precision)
 except _errors.ConfigurationError as _error:
-    _sys.exit(f"serve-bert: {_error}")
+    if _boot.in_force is None:
+        _sys.exit(f"serve-bert: {_error}")
+    # This is a reload (HUP): the fleet that serves must not end over a slip in a file.
+    _log.error("settings refused, the old ones stay", reason=str(_error))
+    _settings, _origins, _precision = _boot.in_force
+_boot.in_force = (_settings, _origins, _precision)
 _logs.configure(_settings)
-_log = _structlog.get_logger("serve-bert")
 
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.workers

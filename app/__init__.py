@@ -20,17 +20,18 @@ def create_app(settings: Settings | None = None) -> Flask:
     """The application, without a model: it says that it is not ready until `load_model` has run.
 
     gunicorn.conf.py calls `load_model` in every worker; whoever runs the application in another server calls it too.
-    `settings` come from the environment unless given. Raises ConfigurationError if one of them cannot be used.
+    `settings`, unless given, are those of the master that forked this process, else those of the environment.
+    Raises ConfigurationError if one of them cannot be used.
     """
     from flask import Flask
 
     from app import settings as all_settings
     from app import web
-    from app.fleet import board, logs
+    from app.fleet import board, boot, logs
     from app.fleet.metrics import Metrics
     from app.web.services import Services
 
-    settings = settings or all_settings.load()
+    settings = settings or boot.settings_in_force() or all_settings.load()
     logs.configure(settings)
     app = Flask(__name__, static_folder=None)
     web.init_app(app, Services(settings, Metrics(), board.own_readiness()))

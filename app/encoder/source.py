@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,7 +69,10 @@ def _from_package(name: str) -> Source | None:
 def _from_hub(model: str) -> Source:
     """A snapshot of a hub repository in the hub's own cache; HF_ENDPOINT, HF_TOKEN, HF_HOME and HF_HUB_OFFLINE hold."""
     from huggingface_hub import snapshot_download
+    from huggingface_hub.utils import disable_progress_bars
 
+    if not sys.stderr.isatty():  # progress is for people; in a log it would tear lines
+        disable_progress_bars()
     repository, _, revision = model.partition("@")
     try:
         snapshot = snapshot_download(

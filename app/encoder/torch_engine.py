@@ -22,7 +22,7 @@ from app.encoder.torch_batches import Features, batcher
 from app.encoder.weights import BERT_FAMILY
 from app.errors import BackendError, ModelRefusedError, one_line
 
-WARM_UP_WORDS = (1, 20, 200)
+WARM_UP_WORDS = 50
 
 
 class TorchEncoder:
@@ -41,8 +41,7 @@ class TorchEncoder:
         self._prompt = checkpoint.recipe.default_prompt
         self._batcher = batcher(model, checkpoint.max_tokens, self._prompt)
         self.info = _describe(model, checkpoint, precision)
-        for words in WARM_UP_WORDS:
-            self.encode(["warm " * words])
+        self.encode(["warm " * WARM_UP_WORDS])
 
     def encode(
         self,

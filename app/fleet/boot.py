@@ -16,9 +16,16 @@ import structlog
 from app.errors import ConfigurationError
 from app.fleet import cores
 from app.fleet.metrics import FOLDER_VARIABLE
-from app.settings import Origin
+from app.settings import Origin, Settings
 
+# The settings, their origins and the precision that the master runs with; outlives a reload of gunicorn.conf.py.
+in_force: tuple[Settings, list[Origin], str] | None = None
 log = structlog.get_logger("serve-bert")
+
+
+def settings_in_force() -> Settings | None:
+    """The settings that the master forked this process with; None outside of a fleet."""
+    return in_force[0] if in_force else None
 
 
 def import_shared(import_engine: Callable[[], None]) -> None:

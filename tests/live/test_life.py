@@ -17,7 +17,7 @@ import pytest
 from app.encoder import Checkpoint
 from tests.hub import COMMIT, REPOSITORY
 from tests.hub import serving as hub_serving
-from tests.live.fleet import GUNICORN, ROOT, environment, free_port, is_running, serving, wait_for
+from tests.live.fleet import GUNICORN, ROOT, Fleet, environment, free_port, is_running, serving, wait_for
 
 
 def refused_start(**environ: str) -> str:
@@ -140,14 +140,29 @@ def test_term_finishes_what_is_in_and_leaves_nothing() -> None:
         assert not folder.exists()
 
 
-def test_hup_takes_a_new_configuration_and_keeps_serving() -> None:
-    with serving(workers=2) as fleet:
-        before = set(fleet.workers())
-        os.kill(fleet.master_pid, signal.SIGHUP)
-        wait_for(lambda: len(fleet.events("worker ready")) >= 4, "new workers ready")
-        wait_for(lambda: not before & set(fleet.workers()), "old workers gone")
-        assert fleet.ask("/predict", {"text": "still here"}).status == 200
-        assert fleet.metric("bert_workers_ready") == 2
+def test_hup_takes_a_new_configuration_and_a_bad_one_leaves_the_old(tmp_path: Path) -> None:
+    config = tmp_path / "own.toml"
+    config.write_text("max_texts = 5")
+    with serving(workers=2, BERT_CONFIG=str(config)) as fleet:
+        assert fleet.ask("/info").json["limits"]["max_texts"] == 5
+        config.write_text("max_texts = 6")
+        reload(fleet)
+        assert fleet.ask("/info").json["limits"]["max_texts"] == 6
+        config.write_text("max_txets = 7")
+        reload(fleet)
+        refused = fleet.events("settings refused, the old ones stay")
+        assert "max_txets is no setting" in refused[0]["reason"]
+        assert fleet.ask("/info").json["limits"]["max_texts"] == 6
+
+
+def reload(fleet: Fleet) -> None:
+    """HUP, and wait until only new workers serve."""
+    before = set(fleet.workers())
+    seen = len(fleet.events("worker ready"))
+    os.kill(fleet.master_pid, signal.SIGHUP)
+    wait_for(lambda: len(fleet.events("worker ready")) >= seen + 2, "new workers ready")
+    wait_for(lambda: not before & set(fleet.workers()), "old workers gone")
+    assert fleet.metric("bert_workers_ready") == 2
 
 
 def test_a_fleet_serves_a_model_from_the_hub(checkpoint: Checkpoint, tmp_path: Path) -> None:
