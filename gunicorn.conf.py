@@ -49,7 +49,7 @@ except _errors.ConfigurationError as _error:
 _boot.in_force = (_settings, _origins, _precision)
 _logs.configure(_settings)
 
-bind = f"{_settings.host}:{_settings.port}"
+bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
 workers = _settings.workers
 worker_class = "app.fleet.worker.Worker"
 threads = 1
@@ -66,12 +66,13 @@ control_socket_disable = True
 
 def on_starting(server: _Any) -> None:
     """In the master, before it listens: verify the model, import what the workers share."""
+    if server.cfg.preload_app:
+        _sys.exit("serve-bert: --preload cannot be used: each worker makes its own application, after the fork")
     try:
         _boot.make_metrics_folder(_settings.metrics_dir)
         server.checkpoint = _verify()
         _boot.import_shared(lambda: _encoder.import_engine(server.checkpoint))
     except (_errors.ConfigurationError, _errors.ModelRefusedError) as error:
-        _boot.remove_metrics_folder()
         _sys.exit(f"serve-bert: {error}")
     server.board = _board.Board(server.cfg.workers)
     _boot.log_facts(_facts(server))
@@ -83,7 +84,6 @@ def on_reload(server: _Any) -> None:
         server.checkpoint = _verify()
     except _errors.ModelRefusedError as error:
         _log.error("model refused, the old one stays", reason=str(error))
-    server.board.workers = server.cfg.workers
 
 
 def pre_fork(server: _Any, worker: _Any) -> None:
@@ -93,7 +93,8 @@ def pre_fork(server: _Any, worker: _Any) -> None:
 
 def post_fork(server: _Any, worker: _Any) -> None:
     """In the worker, first of all: take the slot's row of the board and its metric files."""
-    _board.join(server.board, worker.slot, is_stopping=lambda: not worker.alive)
+    worker.notify()  # starts the clock of `timeout`, which gunicorn otherwise starts once the worker runs
+    _board.join(server.board, worker.slot)
     _metrics.write_files_of_slot(worker.slot)
     worker.checkpoint = server.checkpoint
 
@@ -106,6 +107,9 @@ def post_worker_init(worker: _Any) -> None:
         _app.load_model(worker.wsgi, worker.checkpoint)
     except _errors.ModelRefusedError as error:
         _log.error("model refused", slot=worker.slot, reason=str(error))
+        _refuse()
+    except Exception as error:  # noqa: BLE001 - out of memory, out of descriptors, a defect: the others serve on
+        _log.error("worker cannot load", slot=worker.slot, reason=repr(error), frames=_logs.frames(error))
         _refuse()
     _log.info("worker ready", slot=worker.slot, pid=worker.pid, load_s=round(_time.monotonic() - began, 3))
     board = _board.own_readiness().board
@@ -135,9 +139,10 @@ def child_exit(server: _Any, worker: _Any) -> None:
         raise _HaltServer("no worker can serve this model", server.WORKER_BOOT_ERROR)
 
 
-def on_exit(_server: _Any) -> None:
-    """In the master, last of all."""
-    _boot.remove_metrics_folder()
+def nworkers_changed(server: _Any, new_value: int, _old_value: int | None) -> None:
+    """In the master: the fleet is to have another number of workers (HUP, TTIN, TTOU)."""
+    if hasattr(server, "board"):
+        server.board.workers = new_value
 
 
 def _refuse() -> None:
@@ -160,7 +165,7 @@ def _facts(server: _Any) -> dict[str, _Any]:
         "revision": checkpoint.revision or "none",
         "sha256": checkpoint.sha256,
         "fingerprint": checkpoint.fingerprint(_precision),
-        "engine": "sentence-transformers",
+        "engine": _encoder.ENGINE,
         "precision": _precision,
         "workers": server.cfg.workers,
         "threads_per_worker": server.cfg.threads,

@@ -19,7 +19,9 @@ from msgspec import Meta
 from app.errors import ConfigurationError
 
 Count = Annotated[int, Meta(ge=1)]
-SECRET = Meta(extra={"secret": True})
+# Printable ASCII without spaces, as it goes into a header; several keys are separated by commas.
+KEYS = "^([!-+.-~-]+(, ?[!-+.-~-]+)*)?$"
+SECRET = Meta(extra={"secret": True}, pattern=KEYS)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from app.errors import ConfigurationError
 __all__ = ["Checkpoint", "Embeddings", "Encoder", "ModelInfo", "import_engine", "open_encoder", "verify"]
 
 Pooling = Literal["none"]
+ENGINE = "sentence-transformers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,8 @@ def open_encoder(checkpoint: Checkpoint, *, precision: str = "float32") -> Encod
     from app.encoder import reference
     from app.encoder.torch_engine import TorchEncoder
 
+    for file in checkpoint.weights:
+        file.check_unchanged()
     encoder = TorchEncoder(checkpoint, precision)
     if not checkpoint.recipe.default_prompt:  # the reference's texts stand alone
         reference.check(encoder)

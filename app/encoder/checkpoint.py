@@ -33,6 +33,22 @@ MIN_TOKENS = 8
 # Modules whose configuration shapes a vector in ways that `pooling` and `normalize` do not tell.
 OWN_CONFIG = ("Dense", "LayerNorm", "WeightedLayerPooling")
 
+# Keys of config.json that do not shape a vector: who wrote it, for what, and how it is trained.
+IDLE_CONFIG = frozenset(
+    {
+        "_name_or_path",
+        "architectures",
+        "attention_probs_dropout_prob",
+        "dtype",
+        "gradient_checkpointing",
+        "hidden_dropout_prob",
+        "initializer_range",
+        "torch_dtype",
+        "transformers_version",
+        "use_cache",
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -56,12 +72,13 @@ class Checkpoint:
     def fingerprint(self, precision: str) -> str:
         """A sha256 over all that shapes a vector, so that two fleets can be compared.
 
-        Weights, tokenizer, the modules with pooling and normalisation, prompts and precision; not the longest text,
-        which stands beside it in /info: texts within both limits have the same vectors.
+        Weights, architecture, tokenizer, the modules with pooling and normalisation, prompts and precision; not the
+        longest text, which stands beside it in /info: texts within both limits have the same vectors.
         """
         recipe = self.recipe
         parts = {
             "weights": [file.sha256 for file in self.weights],
+            "config": {name: value for name, value in recipe.config.items() if name not in IDLE_CONFIG},
             "tokenizer": self.tokenizer_sha256,
             "lower_case": recipe.lower_case,
             "modules": [(module.kind, module.config if module.kind in OWN_CONFIG else {}) for module in recipe.modules],
@@ -82,16 +99,19 @@ def verify(model: str, *, sha256: str = "", max_tokens: int = 0) -> Checkpoint:
     """
     source = sources.locate(model)
     recipe = recipes.read(source.directory)
-    known = {**source.known_sha256, **({"model.safetensors": sha256} if sha256 else {})}
     checkpoint = Checkpoint(
         directory=source.directory,
         model_id=source.model_id,
         revision=source.revision,
         recipe=recipe,
-        weights=weights.verify(source.directory, recipe, known),
+        weights=weights.verify(source.directory, recipe, source.known_sha256),
         tokenizer_sha256=_verify_tokenizer(recipe),
         max_tokens=_limit(recipe.max_tokens, max_tokens),
     )
+    if sha256 and checkpoint.sha256 != sha256:
+        raise ModelRefusedError(
+            f"{source.directory}: its weights' sha256 is {checkpoint.sha256}, but {sha256} is expected"
+        )
     published = sources.PUBLISHED.get(checkpoint.sha256)
     return replace(checkpoint, model_id=published) if published else checkpoint
 
@@ -105,14 +125,16 @@ def _limit(own: int, wanted: int) -> int:
 
 
 def _verify_tokenizer(recipe: Recipe) -> str:
-    """Check that the tokenizer can be read and fits the model; returns the sha256 of its file."""
+    """Check that the tokenizer can be read and fits the model; returns a sha256 over all of its files."""
     directory = recipe.modules[0].directory
     path = next((directory / name for name in TOKENIZER_FILES if (directory / name).is_file()), None)
     if path is None:
         raise ModelRefusedError(f"{directory}: no tokenizer (none of {', '.join(TOKENIZER_FILES)})")
     if path.name == "tokenizer.json":
         _check_vocabulary(path, recipe)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    files = [directory / name for name in (*TOKENIZER_FILES, "merges.txt", "tokenizer_config.json")]
+    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file()]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def _check_vocabulary(path: Path, recipe: Recipe) -> None:

@@ -55,6 +55,13 @@ class Recipe:
 
 def read(directory: Path) -> Recipe:
     """Read a model's recipe. Raises ModelRefusedError if a file is missing, torn, or names code of the model's own."""
+    try:
+        return _read(directory)
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        raise ModelRefusedError(f"{directory}: its JSON files are not of the form expected: {error}") from None
+
+
+def _read(directory: Path) -> Recipe:
     modules = tuple(_modules(directory))
     transformer = modules[0].directory
     pooling = next((module.config for module in modules if module.kind == "Pooling"), None)

@@ -80,7 +80,7 @@ def _from_hub(model: str) -> Source:
         )
     except Exception as error:  # noqa: BLE001 - the hub's client, its cache and its transport each have their own
         raise ModelRefusedError(f"BERT_MODEL: cannot get {model!r} from the hub: {one_line(error)}") from None
-    directory = Path(snapshot)
+    directory = Path(snapshot).resolve()
     return Source(directory, repository, directory.name, _known_from_cache(directory))
 
 

@@ -16,11 +16,11 @@ import torch
 import transformers
 from sentence_transformers import SentenceTransformer
 
-from app.encoder import Embeddings, ModelInfo
+from app.encoder import ENGINE, Embeddings, ModelInfo
 from app.encoder.checkpoint import Checkpoint
 from app.encoder.torch_batches import Features, batcher
 from app.encoder.weights import BERT_FAMILY
-from app.errors import BackendError, ModelRefusedError, one_line
+from app.errors import BackendError, InvalidInputError, ModelRefusedError, one_line
 
 WARM_UP_WORDS = 50
 
@@ -83,7 +83,7 @@ class TorchEncoder:
         """One float32 array a text, shape (tokens, dimension), padding left out."""
         features = self._pipeline[0](features)
         if "token_embeddings" not in features:
-            raise BackendError('this model has no token vectors, so "pooling": "none" cannot be answered')
+            raise InvalidInputError('this model has no token vectors, so "pooling": "none" cannot be answered')
         rows = features["token_embeddings"].float().numpy()
         masks = features["attention_mask"].bool().numpy()
         return [np.ascontiguousarray(row[mask]) for row, mask in zip(rows, masks, strict=True)]
@@ -100,8 +100,9 @@ def prepare(checkpoint: Checkpoint) -> None:
         return
     directory = str(checkpoint.recipe.modules[0].directory)
     try:
-        config = transformers.AutoConfig.from_pretrained(directory, local_files_only=True)
-        transformers.AutoTokenizer.from_pretrained(directory, local_files_only=True)
+        local = {"local_files_only": True, "trust_remote_code": False}
+        config = transformers.AutoConfig.from_pretrained(directory, **local)
+        transformers.AutoTokenizer.from_pretrained(directory, **local)
         transformers.MODEL_MAPPING.get(type(config), None)
     except Exception as error:  # noqa: BLE001 - whatever a model's files provoke, the answer is one line
         raise ModelRefusedError(f"{directory}: transformers cannot read it: {one_line(error)}") from None
@@ -152,7 +153,7 @@ def _check_whole(model: SentenceTransformer, checkpoint: Checkpoint) -> None:
 def _describe(model: SentenceTransformer, checkpoint: Checkpoint, precision: str) -> ModelInfo:
     recipe = checkpoint.recipe
     return ModelInfo(
-        engine="sentence-transformers",
+        engine=ENGINE,
         model_id=checkpoint.model_id,
         revision=checkpoint.revision,
         sha256=checkpoint.sha256,

@@ -37,6 +37,13 @@ class WeightFile:
     """Path relative to the model's directory."""
     sha256: str
     shapes: Shapes
+    identity: tuple[int, ...]
+    """Device, inode, size and time of change: who maps the file later must find the same."""
+
+    def check_unchanged(self) -> None:
+        """Raise ModelRefusedError if the file is not the one that was verified."""
+        if _identity(self.path) != self.identity:
+            raise ModelRefusedError(f"{self.path}: has changed since it was verified; a reload (HUP) verifies it again")
 
 
 def verify(directory: Path, recipe: Recipe, known_sha256: dict[str, str]) -> tuple[WeightFile, ...]:
@@ -48,13 +55,15 @@ def verify(directory: Path, recipe: Recipe, known_sha256: dict[str, str]) -> tup
     files = []
     for path in _needed(recipe):
         name = path.relative_to(directory).as_posix()
+        identity = _identity(path)
         shapes = _read_header(path)
         digest = _sha256(path)
         if known_sha256.get(name, digest) != digest:
             raise ModelRefusedError(f"{path}: sha256 is {digest}, but {known_sha256[name]} is expected")
-        files.append(WeightFile(path, name, digest, shapes))
+        files.append(WeightFile(path, name, digest, shapes, identity))
     if recipe.model_type in BERT_FAMILY:
-        _check_bert_shapes(directory, recipe, [file for file in files if "/" not in file.name])
+        transformer = recipe.modules[0].directory
+        _check_bert_shapes(directory, recipe, [file for file in files if file.path.parent == transformer])
     return tuple(files)
 
 
@@ -101,6 +110,14 @@ def _read_header(path: Path) -> Shapes:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise ModelRefusedError(f"{path}: is no sound safetensors file: {error}") from None
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    try:
+        stat = path.stat()
+    except OSError:
+        return ()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def _sha256(path: Path) -> str:

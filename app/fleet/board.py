@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import mmap
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 # More rows than any fleet has workers: a reload runs the old and the new ones side by side. 64 KiB, touched on use.
 SLOTS = 4096
@@ -30,8 +30,17 @@ class Board:
     """See the module. Make it before the fork; `workers` is how many the fleet is to have."""
 
     def __init__(self, workers: int = 1) -> None:
+        self._words = memoryview(mmap.mmap(-1, SLOTS * 16 + 16)).cast("q")
         self.workers = workers
-        self._words = memoryview(mmap.mmap(-1, SLOTS * 16 + 8)).cast("q")
+
+    @property
+    def workers(self) -> int:
+        """How many workers the fleet is to have."""
+        return self._words[2 * SLOTS + 1]
+
+    @workers.setter
+    def workers(self, count: int) -> None:
+        self._words[2 * SLOTS + 1] = count
 
     def write(self, slot: int, pid: int, state: State) -> None:
         """Say who holds the slot and what it is doing."""
@@ -71,10 +80,9 @@ def lowest_free(taken: Collection[int]) -> int:
 class Readiness:
     """One worker's own row of the board."""
 
-    def __init__(self, board: Board, slot: int, is_stopping: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, board: Board, slot: int) -> None:
         self.board = board
         self.slot = slot
-        self._is_stopping = is_stopping
         board.write(slot, os.getpid(), State.LOADING)
 
     def announce(self) -> None:
@@ -85,21 +93,23 @@ class Readiness:
         """Say that this worker will not serve, because its model is not as it should be."""
         self.board.write(self.slot, os.getpid(), State.REFUSED)
 
+    def stop(self) -> None:
+        """Say that this worker takes no new requests."""
+        self.board.write(self.slot, os.getpid(), State.STOPPING)
+
     @property
     def state(self) -> State:
-        """What this worker is doing; a worker that was told to stop is stopping whatever its row says."""
-        if self._is_stopping():
-            self.board.write(self.slot, os.getpid(), State.STOPPING)
+        """What this worker is doing."""
         return self.board.state(self.slot)
 
 
 _own: Readiness | None = None
 
 
-def join(board: Board, slot: int, is_stopping: Callable[[], bool]) -> None:
+def join(board: Board, slot: int) -> None:
     """Take a slot for this process. Call it in the worker, right after the fork."""
     global _own  # noqa: PLW0603 - a process is one worker; gunicorn gives create_app() nothing to carry this in
-    _own = Readiness(board, slot, is_stopping)
+    _own = Readiness(board, slot)
 
 
 def own_readiness() -> Readiness:

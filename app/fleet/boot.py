@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import shutil
@@ -44,18 +45,24 @@ def import_shared(import_engine: Callable[[], None]) -> None:
 
 
 def make_metrics_folder(parent: str) -> None:
-    """Make this fleet's own folder for metric files and point prometheus-client at it. Raises ConfigurationError."""
+    """Make this fleet's own folder for metric files and point prometheus-client at it; it goes when the master ends.
+
+    Raises ConfigurationError.
+    """
     try:
         if parent:
             Path(parent).mkdir(parents=True, exist_ok=True)
-        os.environ[FOLDER_VARIABLE] = tempfile.mkdtemp(prefix="serve-bert-metrics-", dir=parent or None)
+        folder = tempfile.mkdtemp(prefix="serve-bert-metrics-", dir=parent or None)
     except OSError as error:
         raise ConfigurationError(f"BERT_METRICS_DIR: cannot make a folder there: {error}") from None
+    os.environ[FOLDER_VARIABLE] = folder
+    atexit.register(_remove, folder, os.getpid())
 
 
-def remove_metrics_folder() -> None:
-    """Remove what `make_metrics_folder` made."""
-    shutil.rmtree(os.environ.get(FOLDER_VARIABLE, ""), ignore_errors=True)
+def _remove(folder: str, owner_pid: int) -> None:
+    """At exit, and in the master alone: workers inherit the registration."""
+    if os.getpid() == owner_pid:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def log_facts(facts: dict[str, Any]) -> None:

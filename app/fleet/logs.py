@@ -1,12 +1,14 @@
 """One structured line an event: JSON, or coloured text on a terminal. gunicorn's own lines come out the same way.
 
-A line is written in one call and kept under the size that a pipe takes whole, so that ten workers' lines do not mix.
+A line is written in one call, so that the lines of ten workers do not mix.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
+import traceback
 from typing import Any
 
 import orjson
@@ -41,8 +43,9 @@ class StderrLogger:
 
     def msg(self, line: str) -> None:
         """Write a line."""
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):  # a log collector that has gone away must not cost an answer
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
 
     debug = info = warning = error = msg
 
@@ -74,6 +77,12 @@ def gunicorn_config(settings: Settings) -> dict[str, Any]:
         "root": {"level": level, "handlers": ["stderr"]},
         "loggers": {"gunicorn.error": {"level": level, "handlers": ["stderr"], "propagate": False}},
     }
+
+
+def frames(error: BaseException, most: int = 12) -> list[str]:
+    """Where an error happened, innermost last, without its message, which might quote a text."""
+    found = traceback.extract_tb(error.__traceback__)
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in found][-most:]
 
 
 class GunicornLogger(Logger):  # type: ignore[misc]

@@ -50,8 +50,8 @@ class Metrics:
         self.request_seconds = _seconds(
             "bert_request_duration", "Time from head read to answer made.", registry, ["route"]
         )
-        self.payload_bytes = _bytes("bert_request_payload", "Body bytes that were read.", registry)
-        self.response_bytes = _bytes("bert_response", "Body bytes of the answer.", registry)
+        self.payload_bytes = _bytes("bert_request_payload", "Body bytes that were read.", registry, ["route"])
+        self.response_bytes = _bytes("bert_response", "Body bytes of the answer.", registry, ["route"])
         self.tokenize_seconds = _seconds("bert_tokenize", "Time a request's texts took to tokenize.", registry)
         self.forward_seconds = _seconds("bert_forward", "Time a request's texts took in the model.", registry)
         self.texts_per_request = Histogram(
@@ -66,7 +66,8 @@ class Metrics:
         """Create the series of each (route, method), so that the first scrape shows them, at zero."""
         statuses = list(statuses)
         for route, method in routes:
-            self.request_seconds.labels(route)
+            for histogram in (self.request_seconds, self.payload_bytes, self.response_bytes):
+                histogram.labels(route)
             for status in statuses:
                 self.requests.labels(route, method, str(status))
 
@@ -75,8 +76,8 @@ def _seconds(name: str, meaning: str, registry: CollectorRegistry, labels: Itera
     return Histogram(f"{name}_seconds", meaning, labels, buckets=SECONDS, registry=registry)
 
 
-def _bytes(name: str, meaning: str, registry: CollectorRegistry) -> Histogram:
-    return Histogram(f"{name}_bytes", meaning, buckets=BYTES, registry=registry)
+def _bytes(name: str, meaning: str, registry: CollectorRegistry, labels: Iterable[str] = ()) -> Histogram:
+    return Histogram(f"{name}_bytes", meaning, labels, buckets=BYTES, registry=registry)
 
 
 @dataclass(eq=False)

@@ -24,6 +24,8 @@ from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from app.fleet.board import own_readiness
+from app.fleet.logs import frames
 from app.fleet.metrics import OTHER_METHOD, UNMATCHED, Metrics
 
 STATUSES = {
@@ -92,6 +94,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().finish_request(conn, fs)
         self.set_accept_enabled(self.alive)
 
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Told to stop: not ready first, then gunicorn's own way."""
+        own_readiness().stop()
+        super().handle_exit(sig, frame)
+
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request that could not be parsed, or that failed outside the application, in JSON; log one line."""
         del req, addr
@@ -102,10 +109,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         body = orjson.dumps(
             {"error": sentence, "error_type": "Validation" if status < 500 else "Backend", "request_id": request_id}
         )
-        # The exception quotes what the client sent; its class says enough.
         if self.metrics:
             self.metrics.requests.labels(UNMATCHED, OTHER_METHOD, str(status)).inc()
-        log.warning("refused", request_id=request_id, status=status, error_class=type(exc).__name__)
+        # The exception may quote what the client sent; its class and place say enough.
+        facts = {"request_id": request_id, "status": status, "error_class": type(exc).__name__}
+        if is_clients:
+            log.warning("refused", **facts)
+        else:
+            log.error("unforeseen", **facts, frames=frames(exc))
         try:
             util.write_nonblock(client, HEAD.format(status, reason, request_id, len(body)).encode() + body)
         except OSError:

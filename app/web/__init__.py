@@ -21,7 +21,7 @@ def init_app(app: Flask, services: Services) -> None:
         app.register_blueprint(blueprint)
     app.cli.add_command(commands.print_settings)
     services.metrics.start_at_zero(_served(app), statuses=(200,))
-    services.metrics.start_at_zero([("/predict", "POST")], statuses=(400, 413, 415, 422, 500, 503))
+    services.metrics.start_at_zero([("/predict", "POST")], statuses=(400, 401, 413, 415, 422, 500, 503))
 
 
 def _served(app: Flask) -> list[tuple[str, str]]:

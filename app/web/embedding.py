@@ -31,7 +31,7 @@ def embed(text: str | list[str], options: Options, *, key: str) -> Embeddings:
     Raises EmptyInputError, InvalidInputError (TextTooLongError with its place), NotReadyError, BackendError.
     """
     service = services()
-    texts = checked_texts(text, service.settings, key)
+    texts = checked_texts(text, service.settings, key, unpooled=options.pooling == "none")
     encoder = service.ready_encoder()
     g.decode_s = time.perf_counter() - g.started
     truncate = service.settings.truncate if options.truncate is None else options.truncate

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import traceback
-
 import structlog
 from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
 from app.errors import RequestError, UnauthorizedError
+from app.fleet.logs import frames
 from app.web.answers import json_bytes, json_response
 
 # Sentences for what Flask and Werkzeug refuse before a route is reached.
 SENTENCES = {
     404: "there is no such path; GET / lists what there is",
     405: "this path does not take this method; the Allow header lists those it takes",
-    408: "the body did not arrive in time",
+    400: "the request could not be read to its end",
 }
 KINDS = {404: "NotFound", 405: "MethodNotAllowed"}
 log = structlog.get_logger("serve-bert")
@@ -49,8 +48,7 @@ def answer_http(error: HTTPException) -> Response:
 
 def answer_unforeseen(error: Exception) -> Response:
     """A defect of ours. The log gets where it happened, but no message: that might quote the text."""
-    frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
-    log.error("unforeseen", request_id=g.get("request_id"), error_class=type(error).__name__, frames=frames[-12:])
+    log.error("unforeseen", request_id=g.get("request_id"), error_class=type(error).__name__, frames=frames(error))
     return json_response(
         _body("the service failed on this request; its log says where, under this request_id", "Backend"), 500
     )

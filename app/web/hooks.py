@@ -70,8 +70,8 @@ def finish(response: Response) -> Response:
     metrics = service.metrics
     metrics.requests.labels(route, method, str(response.status_code)).inc()
     metrics.request_seconds.labels(route).observe(seconds)
-    metrics.payload_bytes.observe(g.body.bytes_read)
-    metrics.response_bytes.observe(answered_bytes)
+    metrics.payload_bytes.labels(route).observe(g.body.bytes_read)
+    metrics.response_bytes.labels(route).observe(answered_bytes)
     log.info(
         "request",
         request_id=g.request_id,

@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 from flask import request
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.errors import (
@@ -18,6 +19,8 @@ from app.errors import (
 )
 from app.settings import Settings
 
+# A vector a token is 256 times the answer: 32 texts of 256 tokens are some 40 MB of JSON at 384 numbers a vector.
+MAX_UNPOOLED_TEXTS = 32
 AT = re.compile(r" - at `(\$[^`]*)`$")
 
 
@@ -39,11 +42,16 @@ def read_json(schema: type[Schema]) -> Schema:
     Raises UnsupportedMediaTypeError if it is declared as something else than JSON, MalformedBodyError if it is none,
     InvalidInputError if a key or type is wrong, BodyTooLargeError.
     """
+    encoding = request.headers.get("Content-Encoding", "identity")
+    if encoding.lower() != "identity":
+        raise UnsupportedMediaTypeError(f"send the body as it is; this request declares Content-Encoding {encoding!r}")
     if not request.is_json:
         declared = request.mimetype or "nothing"
         raise UnsupportedMediaTypeError(f"send Content-Type: application/json; this request declares {declared!r}")
     try:
         body = request.get_data(cache=False)
+    except ParseException as error:
+        raise MalformedBodyError(f"the body's chunks are malformed: {error}") from None
     except RequestEntityTooLarge:
         raise BodyTooLargeError(request.max_content_length or 0) from None
     try:
@@ -54,15 +62,18 @@ def read_json(schema: type[Schema]) -> Schema:
         raise MalformedBodyError(f"the body is no JSON: {error}") from None
 
 
-def checked_texts(text: str | list[str], settings: Settings, key: str) -> list[str]:
-    """The texts under `key`, as a list. Raises EmptyInputError or InvalidInputError, each saying where."""
+def checked_texts(text: str | list[str], settings: Settings, key: str, *, unpooled: bool) -> list[str]:
+    """The texts under `key`, as a list; `unpooled` ones, with a vector a token, may be fewer.
+
+    Raises EmptyInputError or InvalidInputError, each saying where.
+    """
     texts = [text] if isinstance(text, str) else text
+    most = min(settings.max_texts, MAX_UNPOOLED_TEXTS) if unpooled else settings.max_texts
     if not texts:
         raise EmptyInputError(f"{key} is an empty list: there is nothing to encode", where=f"$.{key}")
-    if len(texts) > settings.max_texts:
-        raise InvalidInputError(
-            f"{key} has {len(texts)} texts, but a request may carry {settings.max_texts}", where=f"$.{key}"
-        )
+    if len(texts) > most:
+        kind = ' with "pooling": "none"' if unpooled else ""
+        raise InvalidInputError(f"{key} has {len(texts)} texts, but a request{kind} may carry {most}", where=f"$.{key}")
     for index, one in enumerate(texts):
         if not one:
             raise EmptyInputError(f"{key} is empty: there is nothing to encode", where=place(key, text, index))

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 
 from app import encoder as encoders
 from app.encoder import Checkpoint
-from app.errors import BackendError, ModelRefusedError
+from app.errors import InvalidInputError, ModelRefusedError
 from tests.texts import LANGUAGES
 
 SMALL = {"num_attention_heads": 2, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
@@ -127,7 +127,7 @@ def test_static_embeddings_without_any_transformer(checkpoint: Checkpoint, tmp_p
     SentenceTransformer(modules=[module], device="cpu").save(str(tmp_path / "static"))
     encoder = assert_same_as_sentence_transformers(tmp_path / "static", ["Hello", "two words"])
     assert encoder.encode(["two words"]).tokens == 2
-    with pytest.raises(BackendError, match="no token vectors"):
+    with pytest.raises(InvalidInputError, match="no token vectors"):
         encoder.encode(["Hello"], pooling="none")
 
 

@@ -116,6 +116,10 @@ SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
         "leads out of the model",
     ),
     "modules no list": (lambda m: (m / "modules.json").write_text("{}"), "expected a list of modules"),
+    "prompts no object": (
+        lambda m: edit_json(m / "config_sentence_transformers.json", lambda c: c.update(prompts=["q"])),
+        "its JSON files are not of the form expected",
+    ),
     "unknown pooling": (
         lambda m: edit_json(m / "1_Pooling" / "config.json", lambda c: c.update(pooling_mode="median")),
         "pooling 'median' is not known",
@@ -179,6 +183,7 @@ def test_the_fingerprint_tells_embedding_spaces_apart(copy: Path) -> None:
         lambda: edit_json(copy / "1_Pooling" / "config.json", lambda c: c.update(pooling_mode="cls")),
         lambda: edit_json(copy / "modules.json", lambda c: c[:2]),
         lambda: edit_json(copy / "config_sentence_transformers.json", lambda c: c.update(prompts={"query": "q: "})),
+        lambda: edit_json(copy / "config.json", lambda c: c.update(num_attention_heads=6)),
         lambda: edit_json(copy / "tokenizer.json", lambda c: c["normalizer"].update(lowercase=False)),
         lambda: edit_weights(copy / "model.safetensors", lambda t: t.pop("pooler.dense.bias")),
     ]

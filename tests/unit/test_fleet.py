@@ -16,12 +16,11 @@ def test_a_slot_is_reused_once_its_worker_is_gone() -> None:
 
 def test_a_worker_counts_as_ready_only_while_it_is() -> None:
     board = Board(workers=2)
-    stopping = False
-    readiness = Readiness(board, 1, lambda: stopping)
+    readiness = Readiness(board, 1)
     assert (board.ready_count(), readiness.state) == (0, State.LOADING)
     readiness.announce()
     assert (board.ready_count(), readiness.state) == (1, State.READY)
-    stopping = True
+    readiness.stop()
     assert readiness.state is State.STOPPING
     assert board.ready_count() == 0
     board.clear(1)
@@ -84,5 +83,7 @@ def test_the_metrics_folder_goes_with_the_fleet(tmp_path: Path, monkeypatch: pyt
     made = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
     assert made.is_dir()
     assert made.parent == tmp_path / "metrics"
-    boot.remove_metrics_folder()
+    boot._remove(str(made), os.getpid() + 1)
+    assert made.exists(), "a worker leaves its master's folder alone"
+    boot._remove(str(made), os.getpid())
     assert not made.exists()

@@ -33,6 +33,9 @@ def test_environment_beats_file_beats_default(tmp_path: Path) -> None:
         ({"BERT_ENGINE": "onnx"}, "BERT_ENGINE: 'onnx' cannot be used"),
         ({"BERT_TRUNCATE": "perhaps"}, "BERT_TRUNCATE: 'perhaps' cannot be used"),
         ({"BERT_MODEL_SHA256": "abc"}, "BERT_MODEL_SHA256"),
+        ({"BERT_API_KEY": ","}, "BERT_API_KEY: cannot be used"),
+        ({"BERT_API_KEY": " "}, "BERT_API_KEY: cannot be used"),
+        ({"BERT_API_KEY": "schlüssel"}, "BERT_API_KEY: cannot be used"),
         ({"BERT_CONFIG": "/no/such.toml"}, "cannot read /no/such.toml: No such file"),
     ],
 )
