@@ -45,7 +45,7 @@ $(BIN)/python:
 # The registry's torch for Linux wants gigabytes of CUDA packages even where there is no GPU. A CPU build at hand is
 # taken instead; failing that, the CUDA packages are fetched if the torch that came asks for them (config/lock.py).
 $(SERVING): config/requirements.txt config/requirements-cpu.txt config/requirements-cuda.txt | $(BIN)/python
-	@echo 'Installing the locked requirements into $(VENV): some hundred MB, once.'
+	@echo 'Installing the locked requirements into $(VENV): about 1.5 GB, once, in a few minutes.'
 	@$(LOCKED) -r config/requirements-cpu.txt 2>/dev/null || true
 	@$(LOCKED) -r config/requirements.txt
 	@$(PIP) check >/dev/null || { echo 'This torch wants its CUDA packages: fetching them.'; \

@@ -145,6 +145,31 @@ def test_sharded_weights(make: Make) -> None:
         encoders.verify(str(folder))
 
 
+def test_the_old_layout_with_the_transformer_in_a_folder(make: Make) -> None:
+    folder = make("bert", Pooling(32))
+    inner = folder / "0_Transformer"
+    inner.mkdir()
+    kept = {"modules.json", "config_sentence_transformers.json", "README.md"}
+    for file in folder.iterdir():
+        if file.is_file() and file.name not in kept:
+            file.rename(inner / file.name)
+    modules = folder / "modules.json"
+    modules.write_text(modules.read_text().replace('"path": ""', '"path": "0_Transformer"', 1))
+    assert_same_as_sentence_transformers(folder)
+    with pytest.raises(ModelRefusedError, match="is expected"):
+        encoders.verify(str(folder), sha256="0" * 64)
+
+
+def test_a_file_that_changed_after_it_was_verified_is_refused(make: Make) -> None:
+    folder = make("bert", Pooling(32))
+    checkpoint = encoders.verify(str(folder))
+    encoders.open_encoder(checkpoint)
+    tensors = load_file(folder / "model.safetensors")
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelRefusedError, match="has changed since it was verified"):
+        encoders.open_encoder(checkpoint)
+
+
 def test_a_tensor_that_transformers_would_invent_is_refused(make: Make) -> None:
     folder = make("distilbert", Pooling(32))
     tensors = load_file(folder / "model.safetensors")

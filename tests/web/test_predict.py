@@ -135,6 +135,19 @@ def test_content_types_other_than_json(site: Site, content_type: str | None) -> 
     assert "Content-Type: application/json" in answer.json["error"]
 
 
+def test_a_compressed_body_is_not_inflated(site: Site) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    answer = site.client.post("/predict", data=b"\x1f\x8b", headers=headers)
+    assert (answer.status_code, answer.json["error_type"]) == (415, "Validation")
+    assert "Content-Encoding 'gzip'" in answer.json["error"]
+
+
+def test_token_vectors_for_many_texts_are_refused(site: Site) -> None:
+    answer = site.predict(text=["a"] * 33, pooling="none")
+    assert (answer.status_code, answer.json["where"]) == (422, "$.text")
+    assert 'with "pooling": "none" may carry 32' in answer.json["error"]
+
+
 def test_json_with_a_charset_is_json(site: Site) -> None:
     body = orjson.dumps({"text": "a"})
     assert site.client.post("/predict", data=body, content_type="application/json; charset=utf-8").status_code == 200
