@@ -32,15 +32,14 @@ def settings_in_force() -> Settings | None:
 def import_shared(import_engine: Callable[[], None]) -> None:
     """Import what every worker needs, so that they inherit the pages, and keep the collector off them for good.
 
-    A collection in a forked worker would write to every inherited object, and so copy its page (45 MB a worker);
-    frozen objects are left alone.
+    A collection in a forked worker would write to every inherited object, and so copy its page; frozen objects are
+    left alone. What garbage the imports made is frozen with them: collecting it first took 0.4 s of every start.
     """
     gc.disable()
     try:
         import_engine()
     finally:
         gc.enable()
-    gc.collect()
     gc.freeze()
 
 
