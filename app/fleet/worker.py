@@ -5,6 +5,10 @@ thirty while nine are idle, and kept-alive clients stay on a busy worker for goo
 is idle, the kernel hands over only connections that have sent something (TCP_DEFER_ACCEPT), and a connection is kept
 alive only while nobody else waits. That is the fairness of the sync worker, with keep-alive for who is
 alone, and without its weakness, that a client which connects and says nothing holds a worker.
+
+Measured on two cores, ten workers, requests/s and p99, medians of three rounds of `hey -z 10s`: 21 tokens from 10
+clients: this 80 (179 ms), sync 79 (181 ms); 242 tokens from 10: this 17.9 (679 ms), sync 19.6 (620 ms); 21 tokens from
+100: this 75 (1.46 s), sync 83 (1.35 s). Stock gthread, 400 and 150 requests from 10: 80 (330 ms) and 17 (1.19 s).
 """
 
 from __future__ import annotations
