@@ -6,26 +6,32 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 LOCKED := $(PIP) install --quiet --no-deps --require-hashes
 
 SERVING := $(VENV)/.serving-installed
+NATIVE  := app/encoder/native
+KERNEL  := $(NATIVE)/libbert.so
 TOOLS   := $(VENV)/.tools-installed
+FUZZ_S  ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint settings lock clean
+.PHONY: help install run test lint fuzz settings lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  \1\t/' | expand -t 14
 
-install: $(SERVING) ## create .venv and install the locked requirements with the default model
+install: $(SERVING) $(KERNEL) ## create .venv and install the locked requirements with the default model
 
-run: $(SERVING) ## serve on HOST:PORT (127.0.0.1:8000) with WEB_CONCURRENCY (10) workers
+run: $(SERVING) $(KERNEL) ## serve on HOST:PORT (127.0.0.1:8000) with WEB_CONCURRENCY (10) workers
 	@exec $(BIN)/gunicorn 'app:create_app()'
 
-test: $(TOOLS) ## run the tests (ARGS='tests/unit -k tokens' narrows them)
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(TOOLS) $(KERNEL) ## run the tests (ARGS='tests/unit -k tokens' narrows them; ENGINE=sentence-transformers: live ones on that)
+	@TEST_ENGINE=$(ENGINE) $(BIN)/python -m pytest $(ARGS)
 
 lint: $(TOOLS) ## check style and types: ruff and mypy --strict
 	@$(BIN)/ruff check --config config/ruff.toml .
 	@$(BIN)/ruff format --config config/ruff.toml --check .
 	@$(BIN)/mypy
+
+fuzz: $(TOOLS) ## feed the kernel random and hostile input under AddressSanitizer and UBSan (FUZZ_S=60, FUZZ_SEED)
+	@FUZZ_S=$(FUZZ_S) $(if $(FUZZ_SEED),FUZZ_SEED=$(FUZZ_SEED)) $(BIN)/python -m tests.fuzz
 
 settings: $(SERVING) ## print every setting: value, where it came from, what it means
 	@$(BIN)/flask --app app settings
@@ -34,7 +40,7 @@ lock: $(TOOLS) ## resolve config/*.in again into the lock files
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python config/lock.py
 
 clean: ## remove .venv and caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info $(KERNEL)
 
 # A stamp is touched only after all of its requirements are in, so that an interrupted install is finished next time
 # and a finished one is not looked at again.
@@ -51,6 +57,10 @@ $(SERVING): config/requirements.txt config/requirements-cpu.txt config/requireme
 	@$(PIP) check >/dev/null || { echo 'This torch wants its CUDA packages: fetching them.'; \
 	  $(LOCKED) -r config/requirements-cuda.txt; }
 	@touch $@
+
+# Without a C compiler this says so and goes on: the service then runs on sentence-transformers.
+$(KERNEL): $(wildcard $(NATIVE)/kernel/*.[ch]) $(NATIVE)/build.py | $(BIN)/python
+	@$(BIN)/python $(NATIVE)/build.py
 
 $(TOOLS): config/requirements-dev.txt $(SERVING)
 	@$(LOCKED) -r config/requirements-dev.txt

@@ -30,6 +30,7 @@ from app.fleet import board as _board  # noqa: E402
 from app.fleet import boot as _boot  # noqa: E402
 from app.fleet import logs as _logs  # noqa: E402
 from app.fleet import metrics as _metrics  # noqa: E402
+from app.web.rehearsal import rehearse as _rehearse  # noqa: E402
 from app.web.services import Services as _Services  # noqa: E402
 
 _STARTED = _time.monotonic()
@@ -39,14 +40,13 @@ _log = _structlog.get_logger("serve-bert")
 
 try:
     _settings, _origins = _all_settings.load_with_origins()
-    _precision = _encoder.resolve_precision(_settings.precision)
 except _errors.ConfigurationError as _error:
     if _boot.in_force is None:
         _sys.exit(f"serve-bert: {_error}")
     # This is a reload (HUP): the fleet that serves must not end over a slip in a file.
     _log.error("settings refused, the old ones stay", reason=str(_error))
-    _settings, _origins, _precision = _boot.in_force
-_boot.in_force = (_settings, _origins, _precision)
+    _settings, _origins = _boot.in_force
+_boot.in_force = (_settings, _origins)
 _logs.configure(_settings)
 
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
@@ -70,8 +70,8 @@ def on_starting(server: _Any) -> None:
         _sys.exit("serve-bert: --preload cannot be used: each worker makes its own application, after the fork")
     try:
         _boot.make_metrics_folder(_settings.metrics_dir)
-        server.checkpoint = _verify()
-        _boot.import_shared(lambda: _encoder.import_engine(server.checkpoint))
+        server.plan = _encoder.verify_and_plan(_settings)
+        _boot.import_shared(lambda: _prepare(server.plan))
     except (_errors.ConfigurationError, _errors.ModelRefusedError) as error:
         _sys.exit(f"serve-bert: {error}")
     server.board = _board.Board(server.cfg.workers)
@@ -81,9 +81,12 @@ def on_starting(server: _Any) -> None:
 def on_reload(server: _Any) -> None:
     """In the master, at a reload (HUP): verify the model again; the old one stays if the new one is refused."""
     try:
-        server.checkpoint = _verify()
-    except _errors.ModelRefusedError as error:
+        plan = _encoder.verify_and_plan(_settings)
+        _prepare(plan)
+        server.plan = plan
+    except (_errors.ModelRefusedError, _errors.ConfigurationError) as error:
         _log.error("model refused, the old one stays", reason=str(error))
+        _boot.assembled = _app.assemble(_settings)
 
 
 def pre_fork(server: _Any, worker: _Any) -> None:
@@ -96,7 +99,7 @@ def post_fork(server: _Any, worker: _Any) -> None:
     worker.notify()  # starts the clock of `timeout`, which gunicorn otherwise starts once the worker runs
     _board.join(server.board, worker.slot)
     _metrics.write_files_of_slot(worker.slot)
-    worker.checkpoint = server.checkpoint
+    worker.plan = server.plan
 
 
 def post_worker_init(worker: _Any) -> None:
@@ -104,7 +107,7 @@ def post_worker_init(worker: _Any) -> None:
     began = _time.monotonic()
     worker.metrics = worker.wsgi.extensions[_Services.NAME].metrics
     try:
-        _app.load_model(worker.wsgi, worker.checkpoint)
+        _app.load_model(worker.wsgi, worker.plan)
     except _errors.ModelRefusedError as error:
         _log.error("model refused", slot=worker.slot, reason=str(error))
         _refuse()
@@ -154,19 +157,23 @@ def _refuse() -> None:
     _sys.exit(1)
 
 
-def _verify() -> _encoder.Checkpoint:
-    return _encoder.verify(_settings.model, sha256=_settings.model_sha256, max_tokens=_settings.max_tokens)
+def _prepare(plan: _encoder.Plan) -> None:
+    """What workers are to inherit. torch must not compute before a fork, so its engine is not rehearsed."""
+    _encoder.import_engine(plan)
+    _boot.assembled = _app.assemble(_settings)
+    if plan.native:
+        _rehearse(_boot.assembled, _settings, _encoder.open_encoder(plan))
 
 
 def _facts(server: _Any) -> dict[str, _Any]:
-    checkpoint = server.checkpoint
+    plan = server.plan
+    checkpoint = plan.checkpoint
     return {
         "model": checkpoint.model_id,
         "revision": checkpoint.revision or "none",
         "sha256": checkpoint.sha256,
-        "fingerprint": checkpoint.fingerprint(_precision),
-        "engine": _encoder.ENGINE,
-        "precision": _precision,
+        "fingerprint": checkpoint.fingerprint(plan.precision),
+        **plan.facts(),
         "workers": server.cfg.workers,
         "threads_per_worker": server.cfg.threads,
         **_boot.machine_facts(),

@@ -60,6 +60,8 @@ class TextTooLongError(InvalidInputError):
             max_tokens=max_tokens,
         )
         self.index = index
+        self.tokens = tokens
+        self.max_tokens = max_tokens
 
 
 class BodyTooLargeError(RequestError):

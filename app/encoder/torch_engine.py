@@ -16,17 +16,19 @@ import torch
 import transformers
 from sentence_transformers import SentenceTransformer
 
-from app.encoder import ENGINE, Embeddings, ModelInfo
 from app.encoder.checkpoint import Checkpoint
+from app.encoder.contract import Embeddings, ModelInfo
 from app.encoder.torch_batches import Features, batcher
+from app.encoder.vectors import finished
 from app.encoder.weights import BERT_FAMILY
-from app.errors import BackendError, InvalidInputError, ModelRefusedError, one_line
+from app.errors import InvalidInputError, ModelRefusedError, one_line
 
+NAME = "sentence-transformers"
 WARM_UP_WORDS = 50
 
 
 class TorchEncoder:
-    """A model in sentence-transformers' hands; see `app.encoder.Encoder`."""
+    """A model in sentence-transformers' hands; see `app.encoder.contract.Encoder`."""
 
     def __init__(self, checkpoint: Checkpoint, precision: str) -> None:
         """Load a verified model and warm it up. Raises ModelRefusedError if it cannot be loaded whole."""
@@ -51,7 +53,7 @@ class TorchEncoder:
         truncate: bool = True,
         pooling: Literal["none"] | None = None,
     ) -> Embeddings:
-        """See `app.encoder.Encoder.encode`."""
+        """See `app.encoder.contract.Encoder.encode`."""
         started = time.perf_counter()
         prepared = self._batcher.prepare([self._prompt + text for text in texts], truncate=truncate)
         tokenized = time.perf_counter()
@@ -61,10 +63,8 @@ class TorchEncoder:
                 found = self._token_vectors(features) if pooling == "none" else self._text_vectors(features)
                 for position, vector in zip(positions, found, strict=True):
                     vectors[position] = vector
-        if normalize or (normalize is None and self._normalizes and pooling is None):
-            vectors = [_normalized(vector) for vector in vectors]
-        if not all(np.isfinite(vector).all() for vector in vectors):
-            raise BackendError("the model gave a vector that is not finite")
+        by_default = self._normalizes and pooling is None
+        vectors = finished(vectors, normalize=by_default if normalize is None else normalize)
         return Embeddings(
             vectors=vectors if pooling == "none" else np.stack(vectors),
             tokens=prepared.tokens,
@@ -153,7 +153,8 @@ def _check_whole(model: SentenceTransformer, checkpoint: Checkpoint) -> None:
 def _describe(model: SentenceTransformer, checkpoint: Checkpoint, precision: str) -> ModelInfo:
     recipe = checkpoint.recipe
     return ModelInfo(
-        engine=ENGINE,
+        engine=NAME,
+        isa="",
         model_id=checkpoint.model_id,
         revision=checkpoint.revision,
         sha256=checkpoint.sha256,
@@ -166,10 +167,3 @@ def _describe(model: SentenceTransformer, checkpoint: Checkpoint, precision: str
         precision=precision,
         prompts=recipe.prompts,
     )
-
-
-def _normalized(vectors: np.ndarray) -> np.ndarray:
-    """Each row brought to length 1, as torch.nn.functional.normalize does it."""
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    normalized: np.ndarray = vectors / np.maximum(lengths, np.float32(1e-12))
-    return normalized

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,8 +128,7 @@ def _sha256(path: Path) -> str:
 def _check_bert_shapes(directory: Path, recipe: Recipe, files: list[WeightFile]) -> None:
     """Compare what config.json promises with what the files hold, whatever prefix ("bert.") the names carry."""
     found = {name: shape for file in files for name, shape in file.shapes.items()}
-    marker = "embeddings.word_embeddings.weight"
-    prefix = next((name[: -len(marker)] for name in found if name.endswith(marker)), "")
+    prefix = bert_prefix(found)
     for name, shape in _bert_shapes(directory, recipe).items():
         held = found.get(prefix + name)
         if held is None:
@@ -138,6 +137,12 @@ def _check_bert_shapes(directory: Path, recipe: Recipe, files: list[WeightFile])
             raise ModelRefusedError(
                 f"{directory}: config.json promises {name} as {_times(shape)}, the file holds {_times(held)}"
             )
+
+
+def bert_prefix(names: Iterable[str]) -> str:
+    """What a BERT encoder's tensor names begin with: "", or "bert." or the like where the file holds a larger model."""
+    marker = "embeddings.word_embeddings.weight"
+    return next((name[: -len(marker)] for name in names if name.endswith(marker)), "")
 
 
 def _bert_shapes(directory: Path, recipe: Recipe) -> Shapes:

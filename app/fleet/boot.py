@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import ctypes
 import gc
 import os
 import shutil
@@ -19,8 +20,10 @@ from app.fleet import cores
 from app.fleet.metrics import FOLDER_VARIABLE
 from app.settings import Origin, Settings
 
-# The settings, their origins and the precision that the master runs with; outlives a reload of gunicorn.conf.py.
-in_force: tuple[Settings, list[Origin], str] | None = None
+# The settings that the master runs with, and their origins; outlives a reload of gunicorn.conf.py.
+in_force: tuple[Settings, list[Origin]] | None = None
+# The application as far as all workers share it, made by the master before it forks.
+assembled: Any = None
 log = structlog.get_logger("serve-bert")
 
 
@@ -41,6 +44,14 @@ def import_shared(import_engine: Callable[[], None]) -> None:
     finally:
         gc.enable()
     gc.freeze()
+    _tidy_heap()
+
+
+def _tidy_heap() -> None:
+    """Have the C library (glibc) join and give back what was freed; a worker that did it would copy pages for it."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim:
+        trim(0)
 
 
 def make_metrics_folder(parent: str) -> None:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from flask import Flask
 
+from app.settings import Settings
 from app.web import auth, commands, failures, hooks, info, metrics, page, predict, probes
 from app.web.services import Services
 
 BLUEPRINTS = (predict.routes, info.routes, probes.routes, metrics.routes, page.routes)
 
 
-def init_app(app: Flask, services: Services) -> None:
+def init_app(app: Flask, settings: Settings) -> None:
     """Join routes, hooks and error answers to the application."""
-    app.extensions[Services.NAME] = services
-    app.config["MAX_CONTENT_LENGTH"] = services.settings.max_body_bytes
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     hooks.init_app(app)
     auth.init_app(app)
     failures.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     app.cli.add_command(commands.print_settings)
+
+
+def join_worker(app: Flask, services: Services) -> None:
+    """Give the application what is this worker's own, after the fork."""
+    app.extensions[Services.NAME] = services
     services.metrics.start_at_zero(_served(app), statuses=(200,))
     services.metrics.start_at_zero([("/predict", "POST")], statuses=(400, 401, 413, 415, 422, 500, 503))
 

@@ -28,6 +28,7 @@ def info() -> Response:
             "sha256": model.sha256,
             "fingerprint": model.fingerprint,
             "engine": model.engine,
+            "isa": model.isa,
             "architecture": model.architecture,
             "precision": model.precision,
             "dimension": model.dimension,

@@ -100,9 +100,10 @@ def wait_for(met: Callable[[], Any], what: str, timeout_s: float = START_S) -> A
 
 
 def environment(port: int, **environ: str) -> dict[str, str]:
-    """This process's, less its own settings, with those given."""
+    """This process's, less its own settings, with those given; `make test ENGINE=…` names the engine."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("BERT_", "PROMETHEUS_", "MAKE"))}
-    return mine | {"HOST": "127.0.0.1", "PORT": str(port), "NO_PROXY": "*"} | environ
+    engine = {"BERT_ENGINE": os.environ["TEST_ENGINE"]} if os.environ.get("TEST_ENGINE") else {}
+    return mine | {"HOST": "127.0.0.1", "PORT": str(port), "NO_PROXY": "*"} | engine | environ
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def refused_start(**environ: str) -> str:
     ("name", "value", "sentence"),
     [
         ("BERT_MODLE", "x", "serve-bert: BERT_MODLE is no setting of serve-bert; did you mean BERT_MODEL?"),
-        ("BERT_PRECISION", "bfloat16", "serve-bert: BERT_PRECISION: 'bfloat16' cannot be used"),
+        ("BERT_MAX_TOKENS", "5000", "serve-bert: BERT_MAX_TOKENS: 5000 is more than the model's own limit"),
         ("BERT_MODEL", "/no/such/model", "serve-bert: BERT_MODEL: '/no/such/model' is no directory"),
         ("BERT_MODEL_SHA256", "0" * 64, f"but {'0' * 64} is expected"),
         ("BERT_METRICS_DIR", "/proc/none", "serve-bert: BERT_METRICS_DIR: cannot make a folder there"),
@@ -50,7 +50,13 @@ def test_what_cannot_be_served_stops_the_start_in_one_line(name: str, value: str
     assert sentence in lines[0]
 
 
-def test_a_model_that_computes_wrongly_never_serves(checkpoint: Checkpoint, tmp_path: Path) -> None:
+def test_an_engine_that_cannot_do_it_stops_the_start() -> None:
+    refused = refused_start(BERT_ENGINE="sentence-transformers", BERT_PRECISION="bfloat16")
+    assert "serve-bert: BERT_PRECISION: 'bfloat16' cannot be used" in refused
+
+
+@pytest.mark.parametrize("engine", ["auto", "sentence-transformers"])
+def test_a_model_that_computes_wrongly_never_serves(checkpoint: Checkpoint, tmp_path: Path, engine: str) -> None:
     """The weights are right, but the tokenizer does not lower-case: only the stored vector can tell."""
     model = tmp_path / "model"
     shutil.copytree(checkpoint.directory, model)
@@ -62,9 +68,9 @@ def test_a_model_that_computes_wrongly_never_serves(checkpoint: Checkpoint, tmp_
             )
         )
     port = free_port()
-    environ = environment(port, WEB_CONCURRENCY="2", BERT_MODEL=str(model))
+    environ = environment(port, WEB_CONCURRENCY="2", BERT_MODEL=str(model), BERT_ENGINE=engine)
     ran = subprocess.run(GUNICORN, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120)
-    assert ran.returncode == 3
+    assert ran.returncode != 0
     assert "this worker's vectors are not the stored ones" in ran.stderr
     assert "worker ready" not in ran.stderr
     assert "Traceback" not in ran.stderr
@@ -162,7 +168,22 @@ def reload(fleet: Fleet) -> None:
     os.kill(fleet.master_pid, signal.SIGHUP)
     wait_for(lambda: len(fleet.events("worker ready")) >= seen + 2, "new workers ready")
     wait_for(lambda: not before & set(fleet.workers()), "old workers gone")
-    assert fleet.metric("bert_workers_ready") == 2
+    wait_for(lambda: fleet.metric("bert_workers_ready") == 2, "two workers ready")  # HUP before may still be at work
+
+
+def test_a_reload_with_a_spoilt_model_does_not_end_the_master(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(checkpoint.directory, model)
+    weights = model / "model.safetensors"
+    with serving(workers=2, BERT_MODEL=str(model)) as fleet:
+        weights.rename(model / "elsewhere")
+        weights.write_bytes(b"no weights")
+        os.kill(fleet.master_pid, signal.SIGHUP)
+        wait_for(lambda: fleet.events("model refused, the old one stays"), "a refused reload")
+        weights.unlink()
+        (model / "elsewhere").rename(weights)
+        reload(fleet)
+        assert fleet.ask("/predict", {"text": "served again"}).status == 200
 
 
 def test_a_fleet_serves_a_model_from_the_hub(checkpoint: Checkpoint, tmp_path: Path) -> None:

@@ -18,10 +18,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONSOLE = re.findall(r"```console\n\$ (.*?)\n(.*?)```", README, flags=re.DOTALL)
 PYTHON = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", README, flags=re.DOTALL)
 NUMBER = re.compile(r"-?\d+\.\d+")
-TOLERANCE = 2e-5
+TOLERANCE = {"float32": 2e-5, "bfloat16": 5e-3}
 
 
-def assert_shows(printed: str, expected: str) -> None:
+def assert_shows(printed: str, expected: str, tolerance: float) -> None:
     """Compare line by line: the text between numbers to the letter, numbers with decimals within a tolerance."""
     pattern = (
         re.escape(NUMBER.sub("<number>", expected.rstrip("\n")))
@@ -32,7 +32,12 @@ def assert_shows(printed: str, expected: str) -> None:
     assert found, f"expected:\n{expected}\nprinted:\n{printed[:2000]}"
     for given, promised in zip(found.groups(), NUMBER.findall(expected), strict=True):
         decimals = len(promised.partition(".")[2])
-        assert abs(float(given) - float(promised)) <= max(TOLERANCE, 1.01 * 10**-decimals), (given, promised)
+        assert abs(float(given) - float(promised)) <= max(tolerance, 1.01 * 10**-decimals), (given, promised)
+
+
+def tolerance(fleet: Fleet) -> float:
+    """What a vector's numbers may differ by, in the precision that this processor is served in."""
+    return TOLERANCE[fleet.ask("/info").json["precision"]]
 
 
 def run(fleet: Fleet, command: list[str], source: str = "") -> str:
@@ -49,13 +54,14 @@ def test_the_readme_has_examples() -> None:
 
 @pytest.mark.parametrize(("command", "expected"), CONSOLE)
 def test_console_examples(fleet: Fleet, command: str, expected: str) -> None:
-    assert_shows(run(fleet, ["bash", "-c", command.replace("localhost:8000", f"127.0.0.1:{fleet.port}")]), expected)
+    printed = run(fleet, ["bash", "-c", command.replace("localhost:8000", f"127.0.0.1:{fleet.port}")])
+    assert_shows(printed, expected, tolerance(fleet))
 
 
 @pytest.mark.parametrize(("source", "expected"), PYTHON)
 def test_python_examples(fleet: Fleet, source: str, expected: str) -> None:
     printed = run(fleet, [sys.executable, "-"], source.replace("localhost:8000", f"127.0.0.1:{fleet.port}"))
-    assert_shows(printed, expected)
+    assert_shows(printed, expected, tolerance(fleet))
 
 
 def test_every_make_command_in_the_readme_is_a_target() -> None:

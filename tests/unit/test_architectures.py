@@ -20,17 +20,20 @@ from app.encoder import Checkpoint
 from app.errors import InvalidInputError, ModelRefusedError
 from tests.texts import LANGUAGES
 
-SMALL = {"num_attention_heads": 2, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+SMALL = {"num_attention_heads": 2, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2}
 CONFIGS: dict[str, Callable[[], Any]] = {
     "bert": lambda: transformers.BertConfig(vocab_size=30522, **SMALL),
-    "distilbert": lambda: transformers.DistilBertConfig(vocab_size=30522, dim=32, hidden_dim=64, n_layers=2, n_heads=2),
+    "distilbert": lambda: transformers.DistilBertConfig(
+        vocab_size=30522, dim=64, hidden_dim=128, n_layers=2, n_heads=2
+    ),
     "mpnet": lambda: transformers.MPNetConfig(vocab_size=30527, max_position_embeddings=520, **SMALL),
     "xlm-roberta": lambda: transformers.XLMRobertaConfig(
         vocab_size=30522, max_position_embeddings=514, type_vocab_size=1, pad_token_id=0, **SMALL
     ),
     "modernbert": lambda: transformers.ModernBertConfig(vocab_size=30522, pad_token_id=0, **SMALL),
-    "qwen3": lambda: transformers.Qwen3Config(vocab_size=30522, num_key_value_heads=2, head_dim=16, **SMALL),
+    "qwen3": lambda: transformers.Qwen3Config(vocab_size=30522, num_key_value_heads=2, head_dim=32, **SMALL),
 }
+NATIVE = {"bert", "xlm-roberta"}
 Make = Callable[..., Path]
 
 
@@ -64,46 +67,52 @@ def make(transformer: Callable[[str], Path], tmp_path: Path) -> Make:
 
 def assert_same_as_sentence_transformers(folder: Path, texts: list[str] | None = None) -> encoders.Encoder:
     texts = texts or [*LANGUAGES[::5], "word " * 600]
-    found = encoders.open_encoder(encoders.verify(str(folder))).encode(texts)
     expected = SentenceTransformer(str(folder), device="cpu").encode(texts)
-    assert np.abs(np.asarray(found.vectors) - expected).max() < 1e-5
-    return encoders.open_encoder(encoders.verify(str(folder)))
+    checkpoint = encoders.verify(str(folder))
+    plans = [
+        encoders.plan(checkpoint, engine=engine, precision="float32") for engine in ("sentence-transformers", "auto")
+    ]
+    for plan in plans:
+        found = encoders.open_encoder(plan).encode(texts)
+        assert np.abs(np.asarray(found.vectors) - expected).max() < 1e-5, plan.engine
+    return encoders.open_encoder(plans[-1])
 
 
 @pytest.mark.parametrize("architecture", CONFIGS)
 def test_architectures(make: Make, architecture: str) -> None:
-    encoder = assert_same_as_sentence_transformers(make(architecture, Pooling(32, "mean")))
-    assert (encoder.info.architecture, encoder.info.dimension) == (architecture, 32)
+    encoder = assert_same_as_sentence_transformers(make(architecture, Pooling(64, "mean")))
+    assert (encoder.info.architecture, encoder.info.dimension) == (architecture, 64)
+    assert encoder.info.engine == ("native" if architecture in NATIVE else "sentence-transformers")
 
 
 @pytest.mark.parametrize("mode", ["mean", "cls", "max", "lasttoken", "weightedmean", ("mean", "max")])
 def test_poolings(make: Make, mode: Any) -> None:
-    encoder = assert_same_as_sentence_transformers(make("bert", Pooling(32, mode), Normalize()))
+    encoder = assert_same_as_sentence_transformers(make("bert", Pooling(64, mode), Normalize()))
     assert encoder.info.pooling == (mode if isinstance(mode, str) else "+".join(mode))
     assert encoder.info.normalize
 
 
 def test_last_token_of_a_left_padded_decoder(make: Make) -> None:
-    folder = make("qwen3", Pooling(32, "lasttoken"))
+    folder = make("qwen3", Pooling(64, "lasttoken"))
     config = folder / "tokenizer_config.json"
     config.write_text(config.read_text().replace("{", '{"padding_side": "left",', 1))
     assert_same_as_sentence_transformers(folder)
 
 
 def test_dense_module(make: Make) -> None:
-    encoder = assert_same_as_sentence_transformers(make("bert", Pooling(32), Dense(32, 8), Normalize()))
+    encoder = assert_same_as_sentence_transformers(make("bert", Pooling(64), Dense(64, 8), Normalize()))
     assert encoder.info.dimension == 8
 
 
 def test_a_default_prompt_is_put_before_each_text(make: Make) -> None:
     options = {"prompts": {"query": "query: "}, "default_prompt_name": "query"}
-    encoder = assert_same_as_sentence_transformers(make("bert", Pooling(32), **options))
+    encoder = assert_same_as_sentence_transformers(make("bert", Pooling(64), **options))
     assert encoder.info.prompts["query"] == "query: "
 
 
 def test_a_prompt_may_be_left_out_of_the_pooling(make: Make) -> None:
     options = {"prompts": {"query": "find this: "}, "default_prompt_name": "query"}
-    assert_same_as_sentence_transformers(make("bert", Pooling(32, include_prompt=False), **options))
+    assert_same_as_sentence_transformers(make("bert", Pooling(64, include_prompt=False), **options))
 
 
 def test_a_bare_transformers_checkpoint_is_mean_pooled(transformer: Callable[[str], Path]) -> None:
@@ -113,7 +122,7 @@ def test_a_bare_transformers_checkpoint_is_mean_pooled(transformer: Callable[[st
 
 
 def test_lower_casing_that_sentence_bert_config_asks_for(make: Make) -> None:
-    folder = make("bert", Pooling(32))
+    folder = make("bert", Pooling(64))
     (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 64, "do_lower_case": true}')
     encoder = assert_same_as_sentence_transformers(folder)
     assert encoder.info.max_tokens == 64
@@ -132,7 +141,7 @@ def test_static_embeddings_without_any_transformer(checkpoint: Checkpoint, tmp_p
 
 
 def test_sharded_weights(make: Make) -> None:
-    folder = make("bert", Pooling(32))
+    folder = make("bert", Pooling(64))
     whole = encoders.verify(str(folder))
     transformers.AutoModel.from_pretrained(folder).save_pretrained(folder, max_shard_size="2MB")
     (folder / "model.safetensors").unlink()
@@ -146,7 +155,7 @@ def test_sharded_weights(make: Make) -> None:
 
 
 def test_the_old_layout_with_the_transformer_in_a_folder(make: Make) -> None:
-    folder = make("bert", Pooling(32))
+    folder = make("bert", Pooling(64))
     inner = folder / "0_Transformer"
     inner.mkdir()
     kept = {"modules.json", "config_sentence_transformers.json", "README.md"}
@@ -161,19 +170,19 @@ def test_the_old_layout_with_the_transformer_in_a_folder(make: Make) -> None:
 
 
 def test_a_file_that_changed_after_it_was_verified_is_refused(make: Make) -> None:
-    folder = make("bert", Pooling(32))
-    checkpoint = encoders.verify(str(folder))
-    encoders.open_encoder(checkpoint)
+    folder = make("bert", Pooling(64))
+    plan = encoders.plan(encoders.verify(str(folder)))
+    encoders.open_encoder(plan)
     tensors = load_file(folder / "model.safetensors")
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ModelRefusedError, match="has changed since it was verified"):
-        encoders.open_encoder(checkpoint)
+        encoders.open_encoder(plan)
 
 
 def test_a_tensor_that_transformers_would_invent_is_refused(make: Make) -> None:
-    folder = make("distilbert", Pooling(32))
+    folder = make("distilbert", Pooling(64))
     tensors = load_file(folder / "model.safetensors")
     tensors.pop("transformer.layer.1.ffn.lin1.weight")
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ModelRefusedError, match=r"needs tensor transformer\.layer\.1\.ffn\.lin1\.weight"):
-        encoders.open_encoder(encoders.verify(str(folder)))
+        encoders.open_encoder(encoders.plan(encoders.verify(str(folder))))

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
-from app import create_app, load_model, settings
+from app import create_app, encoder, load_model, settings
 from app.encoder import Checkpoint
 from app.web import hooks
 from tests.conftest import Site
@@ -129,7 +129,7 @@ def test_a_stopping_worker_is_not_ready_but_answers_what_is_in(site: Site) -> No
 
 def test_load_model_makes_an_application_ready(checkpoint: Checkpoint) -> None:
     app: Flask = create_app(settings.load({}))
-    load_model(app, checkpoint)
+    load_model(app, encoder.plan(checkpoint))
     assert app.test_client().get("/readyz").status_code == 200
 
 
@@ -139,7 +139,8 @@ def test_info_tells_what_is_served(site: Site, checkpoint: Checkpoint) -> None:
     assert info["sha256"] == checkpoint.sha256
     assert info["fingerprint"] == checkpoint.fingerprint("float32")
     assert (info["dimension"], info["max_tokens"], info["pooling"]) == (384, 256, "mean")
-    assert (info["engine"], info["precision"]) == ("sentence-transformers", "float32")
+    assert info["engine"] == site.services.ready_encoder().info.engine
+    assert info["precision"] == "float32"
     assert info["versions"]["torch"].startswith("2.13.0")
 
 

@@ -1,0 +1,135 @@
+"""Which engine runs a model, in what precision, on which instruction set: chosen once, by the master.
+
+native: BERT-family models on our own kernel, without torch. sentence-transformers: every other model, and wherever
+the kernel cannot run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.encoder import reference
+from app.encoder.checkpoint import Checkpoint, verify
+from app.encoder.contract import Encoder
+from app.encoder.native import library, support
+from app.encoder.native.engine import NAME as NATIVE
+from app.encoder.native.engine import NativeEncoder, Prepared, prepare
+from app.errors import ConfigurationError
+from app.settings import Settings
+
+TORCH = "sentence-transformers"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A verified model and the engine that will run it; workers inherit it through the fork."""
+
+    checkpoint: Checkpoint
+    engine: str
+    precision: str
+    native: Prepared | None = None
+    """None for the sentence-transformers engine."""
+    why_not_native: str = ""
+    """Why `auto` did not take the native engine; "" if it did, or was not asked."""
+
+    def facts(self) -> dict[str, str]:
+        """What a boot says of the choice."""
+        facts = {"engine": self.engine, "precision": self.precision}
+        if self.why_not_native:
+            facts["why_not_native"] = self.why_not_native
+        if self.native:
+            packed = self.native.packed
+            facts |= {
+                "isa": self.native.isa,
+                "packed": packed.place + (f" ({packed.why or 'made just now'})" if packed.made else ""),
+            }
+        return facts
+
+
+def plan(
+    checkpoint: Checkpoint, *, engine: str = "auto", precision: str = "auto", isa: str = "auto", cache: str = ""
+) -> Plan:
+    """Choose the engine for a verified model, and have its weights packed if it is the native one.
+
+    The arguments are BERT_ENGINE, BERT_PRECISION, BERT_ISA and BERT_CACHE. Raises ConfigurationError if what they ask
+    for cannot be done.
+    """
+    if engine == TORCH:
+        return _torch_plan(checkpoint, precision, "")
+    try:
+        return _native_plan(checkpoint, precision, isa, cache, is_wanted=engine == NATIVE)
+    except library.UnavailableError as error:
+        why = str(error)
+    except support.UnsupportedError as error:
+        why = f"the kernel cannot run this model: {error}"
+    if engine == NATIVE:
+        raise ConfigurationError(f"BERT_ENGINE: 'native' cannot be used: {why}")
+    return _torch_plan(checkpoint, precision, why)
+
+
+def verify_and_plan(settings: Settings) -> Plan:
+    """`verify` and `plan` as the settings ask for. Raises ModelRefusedError or ConfigurationError."""
+    checkpoint = verify(settings.model, sha256=settings.model_sha256, max_tokens=settings.max_tokens)
+    return plan(
+        checkpoint, engine=settings.engine, precision=settings.precision, isa=settings.isa, cache=settings.cache
+    )
+
+
+def import_engine(chosen: Plan) -> None:
+    """Import what loading the model needs without computing anything: in the master, so that workers inherit it.
+
+    Raises ModelRefusedError if the engine cannot even read the model's configuration and tokenizer.
+    """
+    if chosen.engine == TORCH:
+        from app.encoder import torch_engine
+
+        torch_engine.prepare(chosen.checkpoint)
+
+
+def open_encoder(chosen: Plan) -> Encoder:
+    """Load a verified model, warm it up and hold it against its stored reference.
+
+    Raises ModelRefusedError if it cannot be loaded whole or gives other vectors than the reference.
+    """
+    checkpoint = chosen.checkpoint
+    for file in checkpoint.weights:
+        file.check_unchanged()
+    encoder = _open(chosen)
+    if not checkpoint.recipe.default_prompt:  # the reference's texts stand alone
+        reference.check(encoder)
+    return encoder
+
+
+def _open(chosen: Plan) -> Encoder:
+    if chosen.native:
+        return NativeEncoder(chosen.checkpoint, chosen.native)
+    from app.encoder.torch_engine import TorchEncoder
+
+    return TorchEncoder(chosen.checkpoint, chosen.precision)
+
+
+def _torch_plan(checkpoint: Checkpoint, precision: str, why_not_native: str) -> Plan:
+    if precision == "bfloat16":
+        reason = f" ({why_not_native})" if why_not_native else ""
+        raise ConfigurationError(
+            f"BERT_PRECISION: 'bfloat16' cannot be used: the sentence-transformers engine computes in float32{reason}"
+        )
+    return Plan(checkpoint, TORCH, "float32", why_not_native=why_not_native)
+
+
+def _native_plan(checkpoint: Checkpoint, precision: str, isa: str, cache: str, *, is_wanted: bool) -> Plan:
+    """`auto` takes the plain path only where it is named: torch is faster than that."""
+    path = library.choose_path(isa)
+    if path == library.PLAIN and isa == "auto" and not is_wanted:
+        raise library.UnavailableError("this processor has none of the instruction sets that the kernel is fast on")
+    native = prepare(checkpoint, precision=precision, isa=path, cache=_cache_folder(cache))
+    return Plan(checkpoint, NATIVE, native.precision, native)
+
+
+def _cache_folder(cache: str) -> Path | None:
+    """BERT_CACHE, or a folder of ours in the user's cache; None if the user has no home."""
+    try:
+        return Path(cache).expanduser() if cache else Path.home() / ".cache" / "serve-bert"
+    except RuntimeError:
+        return None

@@ -1,0 +1,111 @@
+"""Token ids to vectors: one call of the kernel, with its scratch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from ctypes import byref
+
+import numpy as np
+
+from app.encoder.native import library
+from app.encoder.native.weights import Weights
+
+# Scratch is made for so many tokens, or one longest text: more in one call would gain nothing and cost memory.
+CALL_TOKENS = 256
+LaidOut = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Ids, type ids and starts of texts laid end to end, as `Forward.vectors` takes them."""
+
+
+class Forward:
+    """A model and a path. Calls from several threads are safe: each takes a scratch of its own while it computes."""
+
+    def __init__(self, weights: Weights, isa: str, poolings: Sequence[str], longest: int) -> None:
+        """`longest`: tokens that a text may have at most."""
+        self._library = library.load()
+        self._weights = weights
+        self._path = library.paths()[isa]
+        self._hidden = int(weights.model.hidden)
+        self._poolings = np.array([library.POOLINGS.index(pooling) for pooling in poolings], np.int32)
+        byte_count = self._library.bert_scratch_bytes(
+            self._path, byref(weights.model), max(CALL_TOKENS, longest), longest
+        )
+        self._scratch_bytes = int(byte_count)
+        self._spare: list[np.ndarray] = []
+
+    def vectors(self, ids: np.ndarray, types: np.ndarray, starts: np.ndarray) -> np.ndarray:
+        """Encode and pool texts laid end to end; float32, shape (texts, dimension).
+
+        `ids` and `types`: int32, shape (tokens,); `starts`: int32, shape (texts + 1,), from 0 to the tokens' count.
+        """
+        out = np.empty((len(starts) - 1, len(self._poolings) * self._hidden), np.float32)
+        self._encode((ids, types, starts), self._poolings, out)
+        for linear, dense in self._weights.dense:
+            out = self._dense(linear, dense.activation, out)[:, : dense.outputs]
+        return out
+
+    def states(self, ids: np.ndarray, types: np.ndarray, starts: np.ndarray) -> np.ndarray:
+        """The last layer's output; float32, shape (tokens, hidden). Arguments as for `vectors`."""
+        out = np.empty((len(ids), self._hidden), np.float32)
+        self._encode((ids, types, starts), self._poolings[:0], out)
+        return out
+
+    def stage_seconds(self, ids: np.ndarray, types: np.ndarray, starts: np.ndarray) -> dict[str, float]:
+        """How long each stage of one encoding took, by the names of library.STAGES."""
+        out = np.empty((len(starts) - 1, len(self._poolings) * self._hidden), np.float32)
+        stage_ns = np.zeros(len(library.STAGES), np.uint64)
+        self._encode((ids, types, starts), self._poolings, out, stage_ns.ctypes.data)
+        return dict(zip(library.STAGES, (stage_ns / 1e9).tolist(), strict=True))
+
+    def _encode(self, laid_out: LaidOut, poolings: np.ndarray, out: np.ndarray, stage_ns: int | None = None) -> None:
+        ids, types, starts = laid_out
+        for array in (*laid_out, poolings):
+            if array.dtype != np.int32 or not array.flags.c_contiguous:
+                raise TypeError("the kernel takes contiguous int32 arrays")
+        if len(types) != len(ids) or starts[-1] != len(ids):
+            raise ValueError("the kernel takes as many types as ids, and texts that fill them")
+        texts = library.Texts(ids.ctypes.data, types.ctypes.data, starts.ctypes.data, len(starts) - 1)
+        with self._scratch() as scratch:
+            library.check(
+                self._library.bert_encode(
+                    self._path,
+                    byref(self._weights.model),
+                    byref(texts),
+                    poolings.ctypes.data,
+                    len(poolings),
+                    scratch.ctypes.data,
+                    scratch.nbytes,
+                    out.ctypes.data,
+                    stage_ns,
+                )
+            )
+
+    @contextmanager
+    def _scratch(self) -> Iterator[np.ndarray]:
+        """uint8, aligned, large enough for every call; as many are made as threads compute at once, and kept."""
+        try:
+            scratch = self._spare.pop()
+        except IndexError:
+            scratch = library.aligned(self._scratch_bytes)
+        try:
+            yield scratch
+        finally:
+            self._spare.append(scratch)
+
+    def _dense(self, linear: library.Linear, activation: str, inputs: np.ndarray) -> np.ndarray:
+        inputs = np.ascontiguousarray(inputs)
+        out = np.empty((len(inputs), linear.outputs), np.float32)
+        scratch = library.aligned(inputs.nbytes)
+        library.check(
+            self._library.bert_dense(
+                self._path,
+                self._weights.model.precision,
+                byref(linear),
+                library.ACTIVATIONS.index(activation),
+                inputs.ctypes.data,
+                len(inputs),
+                scratch.ctypes.data,
+                out.ctypes.data,
+            )
+        )
+        return out

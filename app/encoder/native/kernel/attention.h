@@ -1,0 +1,87 @@
+/* One text's attention, head by head, six queries at a time. ../README.md draws it. */
+
+#define MOST_HEAD_COLUMNS 256 /* checks.h refuses wider heads */
+
+/* A head's keys as panels whose columns are tokens: the scores are then a matrix product like any other. */
+static void pack_keys(const element *keys, long stride, long tokens, long head, weight *panels)
+{
+    for (long first = 0; first < tokens; first += BERT_COLUMNS, panels += BERT_COLUMNS * head) {
+        long columns = tokens - first < BERT_COLUMNS ? tokens - first : BERT_COLUMNS;
+        const element *from = keys + first * stride;
+        if (columns < BERT_COLUMNS)
+            memset(panels, 0, (size_t)(BERT_COLUMNS * head) * sizeof(weight));
+        for (long i = 0; i < head; i += STEP)
+            for (long column = 0; column < columns; column++)
+                for (long k = 0; k < STEP; k++)
+                    panels[i * BERT_COLUMNS + column * STEP + k] = narrowed(from[column * stride + i + k]);
+    }
+}
+
+/* A head's values as panels whose columns are the head's; a last odd token is paired with zeros. */
+static void pack_values(const element *values, long stride, long tokens, long head, weight *panels)
+{
+    for (long first = 0; first < head; first += BERT_COLUMNS)
+        for (long token = 0; token < tokens; token += STEP, panels += BERT_COLUMNS * STEP) {
+            const element *from = values + token * stride + first;
+            if (token + STEP > tokens)
+                memset(panels, 0, BERT_COLUMNS * STEP * sizeof(weight));
+            for (long k = 0; k < STEP && token + k < tokens; k++)
+                for (long column = 0; column < BERT_COLUMNS; column++)
+                    panels[column * STEP + k] = narrowed(from[k * stride + column]);
+        }
+}
+
+/* One row of scores to weights of values, not yet divided by their sum; returns 1 / that sum. The sum is of the
+ * weights as they are used, rounding included. Columns from `tokens` to `padded` become 1e-38, the largest being 1. */
+static float softmax(float *scores, long tokens, long padded, float scale, element *weights)
+{
+    for (long i = tokens; i < padded; i++)
+        scores[i] = -1e30f;
+    vector largest = v_load(scores), sum[PANEL_VECTORS];
+    for (long i = LANES; i < padded; i += LANES)
+        largest = v_max(largest, v_load(scores + i));
+    vector top = v_all(v_largest(largest));
+    UNROLL for (int v = 0; v < PANEL_VECTORS; v++)
+        sum[v] = v_zero();
+    for (long i = 0; i < padded; i += BERT_COLUMNS)
+        UNROLL for (int v = 0; v < PANEL_VECTORS; v++) {
+            long at = i + v * LANES;
+            vector x = v_exp(v_multiply(v_subtract(v_load(scores + at), top), v_all(scale)));
+            sum[v] = v_add(sum[v], BFLOAT16 ? v_round_bf16(x) : x);
+            store(weights + at, x);
+        }
+    return 1.0f / v_sum_16(sum);
+}
+
+static void attend_head(const element *queries, long stride, long tokens, long head,
+                        struct attention_scratch at, element *mixed, long mixed_stride)
+{
+    float sums[TILE_ROWS * MOST_HEAD_COLUMNS], shares[TILE_ROWS];
+    long padded = round_up(tokens, BERT_COLUMNS), value_steps = round_up(tokens, STEP) / STEP;
+    float scale = 1.0f / sqrtf((float)head);
+    for (long row = 0; row < tokens; row += TILE_ROWS) {
+        long rows = tokens - row < TILE_ROWS ? tokens - row : TILE_ROWS;
+        element *weights = at.probabilities;
+        multiply_panels(rows, queries + row * stride, stride, at.keys, padded / BERT_COLUMNS, head / STEP, at.scores,
+                        padded);
+        for (long r = 0; r < rows; r++)
+            shares[r] = softmax(at.scores + r * padded, tokens, padded, scale, weights + r * padded);
+        multiply_panels(rows, weights, padded, at.values, head / BERT_COLUMNS, value_steps, sums, head);
+        for (long r = 0; r < rows; r++)
+            for (long i = 0; i < head; i += LANES)
+                store(mixed + (row + r) * mixed_stride + i,
+                      v_multiply(v_load(sums + r * head + i), v_all(shares[r])));
+    }
+}
+
+static void attend(const void *qkv, long tokens, long hidden, long heads, void *scratch, void *mixed)
+{
+    long head = hidden / heads, stride = 3 * hidden;
+    struct attention_scratch at = lay_out_attention(scratch, tokens, head);
+    for (long h = 0; h < heads; h++) {
+        const element *queries = (const element *)qkv + h * head;
+        pack_keys(queries + hidden, stride, tokens, head, at.keys);
+        pack_values(queries + 2 * hidden, stride, tokens, head, at.values);
+        attend_head(queries, stride, tokens, head, at, (element *)mixed + h * head, hidden);
+    }
+}

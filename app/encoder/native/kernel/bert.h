@@ -1,0 +1,99 @@
+/* BERT's forward pass over packed texts: what the outside (app/encoder/native/library.py) may call.
+ *
+ * Nothing here allocates, locks, or writes to anything but `scratch`, the output and `stage_ns`, so any number of
+ * threads may run the same model at once. The weights' layout is drawn in ../README.md.
+ */
+#ifndef BERT_H
+#define BERT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Raised with every change of a struct, a signature or the layout: library.py refuses a library of another number. */
+#define BERT_ABI 1
+
+#define BERT_ALIGNMENT 64
+/* A panel: 16 output columns of a weight matrix. */
+#define BERT_COLUMNS 16
+
+enum bert_precision { BERT_FLOAT32, BERT_BFLOAT16 };
+enum bert_activation { BERT_IDENTITY, BERT_GELU, BERT_GELU_TANH, BERT_RELU, BERT_TANH };
+enum bert_pooling { BERT_MEAN, BERT_CLS, BERT_MAX, BERT_LAST };
+enum bert_error { BERT_OK, BERT_NO_PATH, BERT_BAD_MODEL, BERT_BAD_TEXTS, BERT_BAD_POOLING, BERT_SMALL_SCRATCH };
+enum bert_stage {
+    BERT_EMBED,
+    BERT_QKV,
+    BERT_ATTENTION,
+    BERT_PROJECT,
+    BERT_FEED_UP,
+    BERT_FEED_DOWN,
+    BERT_NORMALIZE,
+    BERT_POOL,
+    BERT_STAGES
+};
+
+/* outputs = inputs × weights + bias. `weights` are panels; `inputs` even, `outputs` a multiple of 64. */
+struct bert_linear {
+    const void *weights;
+    const float *bias;
+    int32_t inputs, outputs;
+};
+
+/* LayerNorm. */
+struct bert_norm {
+    const float *gain, *bias;
+};
+
+struct bert_layer {
+    struct bert_linear qkv, project, feed_up, feed_down;
+    struct bert_norm attended, fed;
+};
+
+struct bert_model {
+    int32_t precision, activation;
+    int32_t layers, hidden, inner, heads;
+    int32_t vocabulary, positions, types;
+    /* -1: a text's positions are 0, 1, 2 …; else RoBERTa's: pad_id + 1, pad_id + 2 …, and pad_id for the padding. */
+    int32_t pad_id;
+    float epsilon;
+    const void *words;             /* [vocabulary][hidden], in the model's precision */
+    const float *position, *type;  /* [positions][hidden], [types][hidden] */
+    struct bert_norm embedded;
+    const struct bert_layer *layer;
+};
+
+/* Texts laid end to end: text i is ids[starts[i]] to ids[starts[i + 1] - 1]; starts[0] is 0. */
+struct bert_texts {
+    const int32_t *ids, *types, *starts;
+    int32_t count;
+};
+
+#pragma GCC visibility push(default)
+
+int32_t bert_abi(void);
+
+/* The path's name ("plain", "avx2", …), in the order from the plainest to the fastest; NULL past the last. */
+const char *bert_path_name(int32_t path);
+
+/* Whether this processor, and this build, can run the path. */
+int32_t bert_path_runs(int32_t path);
+
+/* Bytes of scratch for so many tokens in all, the longest text having so many; 0 if the model or path is not sound. */
+size_t bert_scratch_bytes(int32_t path, const struct bert_model *model, int32_t tokens, int32_t longest);
+
+/* Encodes texts. With poolings, `vectors` is [texts][poolings × hidden]; without, [tokens][hidden].
+ * `scratch` is aligned to 64 bytes. `stage_ns`, if not NULL, holds BERT_STAGES counters that are added to. */
+int32_t bert_encode(int32_t path, const struct bert_model *model, const struct bert_texts *texts,
+                    const int32_t *poolings, int32_t pooling_count, void *scratch, size_t scratch_bytes,
+                    float *vectors, uint64_t *stage_ns);
+
+/* A dense layer over float32 rows: outputs [rows][dense->outputs]. `scratch` holds [rows][dense->inputs] float32. */
+int32_t bert_dense(int32_t path, int32_t precision, const struct bert_linear *dense, int32_t activation,
+                   const float *inputs, int32_t rows, void *scratch, float *outputs);
+
+/* Multiplies and adds in registers alone, the most that a core can do: runs `rounds` of it, returns the FLOP done. */
+double bert_peak(int32_t path, int32_t precision, int64_t rounds);
+
+#pragma GCC visibility pop
+
+#endif

@@ -1,0 +1,84 @@
+/* AVX-512 on a processor that has AVX2 alone, for the tests: SIMDe's intrinsics (Debian: libsimde-dev), and here those
+ * that its version 0.7.4 lacks, each as Intel's manual defines it. */
+#ifndef EMULATED_H
+#define EMULATED_H
+
+#define SIMDE_ENABLE_NATIVE_ALIASES
+#include <float.h>
+#include <simde/x86/avx512.h>
+
+#define __m512 simde__m512
+#define __m512i simde__m512i
+#define __m512bh simde__m512bh
+
+static inline __m512i emulated_cvtepu16_epi32(__m256i x)
+{
+    simde__m512i_private wide;
+    wide.m256i[0] = _mm256_cvtepu16_epi32(_mm256_castsi256_si128(x));
+    wide.m256i[1] = _mm256_cvtepu16_epi32(_mm256_extracti128_si256(x, 1));
+    return simde__m512i_from_private(wide);
+}
+#define _mm512_cvtepu16_epi32 emulated_cvtepu16_epi32
+
+static inline __m512i emulated_cvtps_epi32(__m512 x)
+{
+    simde__m512_private from = simde__m512_to_private(x);
+    simde__m512i_private to;
+    for (int half = 0; half < 2; half++)
+        to.m256i[half] = _mm256_cvtps_epi32(from.m256[half]);
+    return simde__m512i_from_private(to);
+}
+#define _mm512_cvtps_epi32 emulated_cvtps_epi32
+
+static inline float emulated_reduce_max_ps(__m512 x)
+{
+    simde__m512_private from = simde__m512_to_private(x);
+    float largest = from.f32[0];
+    for (int i = 1; i < 16; i++)
+        largest = from.f32[i] > largest ? from.f32[i] : largest;
+    return largest;
+}
+#define _mm512_reduce_max_ps emulated_reduce_max_ps
+
+/* VDPBF16PS and VCVTNEPS2BF16 take subnormal numbers for zero and give none, whatever MXCSR says. */
+static inline float emulated_flush(float x) { return fabsf(x) < FLT_MIN ? copysignf(0, x) : x; }
+
+static inline float emulated_widen(uint16_t x)
+{
+    uint32_t bits = (uint32_t)x << 16;
+    float wide;
+    memcpy(&wide, &bits, sizeof wide);
+    return emulated_flush(wide);
+}
+
+/* Of each pair first the second product is added, then the first, each sum rounded. SIMDe adds them to each other. */
+static inline __m512 emulated_dpbf16_ps(__m512 sum, __m512bh x, __m512bh y)
+{
+    simde__m512_private to = simde__m512_to_private(sum);
+    simde__m512bh_private a = simde__m512bh_to_private(x), b = simde__m512bh_to_private(y);
+    for (int i = 0; i < 32; i++) {
+        int at = i ^ 1;
+        float before = emulated_flush(to.f32[i / 2]);
+        to.f32[i / 2] = emulated_flush(fmaf(emulated_widen(a.u16[at]), emulated_widen(b.u16[at]), before));
+    }
+    return simde__m512_from_private(to);
+}
+#undef _mm512_dpbf16_ps
+#define _mm512_dpbf16_ps emulated_dpbf16_ps
+
+static inline __m256i emulated_cvtneps_pbh(__m512 x)
+{
+    simde__m512_private from = simde__m512_to_private(x);
+    uint16_t narrow[16];
+    for (int i = 0; i < 16; i++) {
+        float flushed = emulated_flush(from.f32[i]);
+        uint32_t bits;
+        memcpy(&bits, &flushed, sizeof bits);
+        bits = flushed != flushed ? bits | 1u << 22 : bits + 0x7fff + (bits >> 16 & 1);
+        narrow[i] = (uint16_t)(bits >> 16);
+    }
+    return _mm256_loadu_si256((const __m256i *)narrow);
+}
+#define _mm512_cvtneps_pbh emulated_cvtneps_pbh
+
+#endif

@@ -1,0 +1,179 @@
+/* The forward pass, step by step, whatever the instruction set: the map of the whole engine.
+ *
+ *   embed → [ QKV → attention → project + residual → norm → feed up → feed down + residual → norm ] × layers → pool
+ *
+ * The residual stream stays in float. Every buffer is [tokens][columns], the texts laid end to end; only attention
+ * and pooling know where one text ends.
+ */
+#include <string.h>
+#include <time.h>
+
+#include "checks.h"
+#include "path.h"
+#include "paths.h"
+#include "pooling.h"
+
+/* The feed-forward block goes through in rows of this many, so that its wide activations stay in the second cache. */
+#define FEED_ROWS 48
+
+struct buffers {
+    float *residual;    /* [tokens][hidden] */
+    void *activations;  /* [tokens][hidden] */
+    void *wide;         /* [tokens][3 × hidden], later [FEED_ROWS][inner] */
+    void *attention;
+    int32_t *positions; /* [tokens] */
+    size_t bytes;
+};
+
+struct run {
+    const struct path *path;
+    const struct bert_model *model;
+    const struct bert_texts *texts;
+    struct buffers buffers;
+    long tokens;
+    uint64_t *stage_ns;
+    uint64_t began_ns;
+};
+
+static struct buffers lay_out(const struct path *path, const struct bert_model *model, long tokens, long longest,
+                              char *scratch)
+{
+    struct buffers laid;
+    size_t used = 0, element = path->element_bytes;
+    size_t hidden = (size_t)model->hidden, rows = (size_t)tokens;
+    size_t qkv = rows * 3 * hidden, fed = (rows < FEED_ROWS ? rows : FEED_ROWS) * (size_t)model->inner;
+    laid.residual = cut(scratch, &used, rows * hidden * sizeof(float));
+    laid.activations = cut(scratch, &used, rows * hidden * element);
+    laid.wide = cut(scratch, &used, (qkv > fed ? qkv : fed) * element);
+    laid.attention = cut(scratch, &used, attention_bytes(longest, model->hidden / model->heads));
+    laid.positions = cut(scratch, &used, rows * sizeof(int32_t));
+    laid.bytes = used;
+    return laid;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void clock_stage(struct run *run, enum bert_stage stage)
+{
+    if (!run->stage_ns)
+        return;
+    uint64_t now = now_ns();
+    run->stage_ns[stage] += now - run->began_ns;
+    run->began_ns = now;
+}
+
+static void embed(struct run *run)
+{
+    const struct bert_texts *texts = run->texts;
+    number_positions(texts, run->model->pad_id, run->buffers.positions);
+    run->path->embed(run->model, texts->ids, texts->types, run->buffers.positions, run->tokens, run->buffers.residual,
+                     run->buffers.activations);
+    clock_stage(run, BERT_EMBED);
+}
+
+static void attend(struct run *run, const struct bert_layer *layer)
+{
+    const struct buffers *at = &run->buffers;
+    size_t row_bytes = (size_t)run->model->hidden * run->path->element_bytes;
+    run->path->multiply(&layer->qkv, at->activations, run->tokens, BERT_IDENTITY, TO_ACTIVATIONS, at->wide);
+    clock_stage(run, BERT_QKV);
+    for (int32_t text = 0; text < run->texts->count; text++) {
+        size_t start = (size_t)run->texts->starts[text];
+        long tokens = run->texts->starts[text + 1] - (long)start;
+        run->path->attend((char *)at->wide + start * 3 * row_bytes, tokens, run->model->hidden, run->model->heads,
+                          at->attention, (char *)at->activations + start * row_bytes);
+    }
+    clock_stage(run, BERT_ATTENTION);
+    run->path->multiply(&layer->project, at->activations, run->tokens, BERT_IDENTITY, ONTO_RESIDUAL, at->residual);
+    clock_stage(run, BERT_PROJECT);
+}
+
+static void feed(struct run *run, const struct bert_layer *layer)
+{
+    const struct buffers *at = &run->buffers;
+    size_t hidden = (size_t)run->model->hidden;
+    for (long row = 0; row < run->tokens; row += FEED_ROWS) {
+        long rows = run->tokens - row < FEED_ROWS ? run->tokens - row : FEED_ROWS;
+        const char *inputs = (const char *)at->activations + (size_t)row * hidden * run->path->element_bytes;
+        run->path->multiply(&layer->feed_up, inputs, rows, run->model->activation, TO_ACTIVATIONS, at->wide);
+        clock_stage(run, BERT_FEED_UP);
+        run->path->multiply(&layer->feed_down, at->wide, rows, BERT_IDENTITY, ONTO_RESIDUAL,
+                            at->residual + (size_t)row * hidden);
+        clock_stage(run, BERT_FEED_DOWN);
+    }
+}
+
+static void normalize(struct run *run, const struct bert_norm *norm)
+{
+    run->path->normalize(norm, run->model->epsilon, run->tokens, run->model->hidden, run->buffers.residual,
+                         run->buffers.activations);
+    clock_stage(run, BERT_NORMALIZE);
+}
+
+size_t bert_scratch_bytes(int32_t path, const struct bert_model *model, int32_t tokens, int32_t longest)
+{
+    const struct path *chosen = find_path(path, model->precision);
+    if (!chosen || !is_sound_model(model) || tokens < 1 || longest < 1 || longest > tokens)
+        return 0;
+    return lay_out(chosen, model, tokens, longest, NULL).bytes;
+}
+
+int32_t bert_encode(int32_t path, const struct bert_model *model, const struct bert_texts *texts,
+                    const int32_t *poolings, int32_t pooling_count, void *scratch, size_t scratch_bytes,
+                    float *vectors, uint64_t *stage_ns)
+{
+    struct run run = {.path = find_path(path, model->precision), .model = model, .texts = texts, .stage_ns = stage_ns};
+    if (!run.path)
+        return BERT_NO_PATH;
+    if (!is_sound_model(model))
+        return BERT_BAD_MODEL;
+    if (!are_sound_texts(model, texts))
+        return BERT_BAD_TEXTS;
+    if (!are_sound_poolings(poolings, pooling_count) || !vectors)
+        return BERT_BAD_POOLING;
+    run.tokens = texts->starts[texts->count];
+    if (lay_out(run.path, model, run.tokens, longest_text(texts), NULL).bytes > scratch_bytes ||
+        !scratch || (uintptr_t)scratch % BERT_ALIGNMENT)
+        return BERT_SMALL_SCRATCH;
+    run.buffers = lay_out(run.path, model, run.tokens, longest_text(texts), scratch);
+    run.began_ns = stage_ns ? now_ns() : 0;
+    embed(&run);
+    for (int32_t layer = 0; layer < model->layers; layer++) {
+        attend(&run, &model->layer[layer]);
+        normalize(&run, &model->layer[layer].attended);
+        feed(&run, &model->layer[layer]);
+        normalize(&run, &model->layer[layer].fed);
+    }
+    pool(texts, run.buffers.residual, model->hidden, poolings, pooling_count, vectors);
+    clock_stage(&run, BERT_POOL);
+    make_whole(scratch, scratch_bytes);
+    return BERT_OK;
+}
+
+int32_t bert_dense(int32_t path, int32_t precision, const struct bert_linear *dense, int32_t activation,
+                   const float *inputs, int32_t rows, void *scratch, float *outputs)
+{
+    const struct path *chosen = find_path(path, precision);
+    if (!chosen)
+        return BERT_NO_PATH;
+    if (!is_sound_linear(dense) || activation < BERT_IDENTITY || activation > BERT_TANH)
+        return BERT_BAD_MODEL;
+    if (rows < 1 || !inputs || !outputs)
+        return BERT_BAD_TEXTS;
+    if (!scratch)
+        return BERT_SMALL_SCRATCH;
+    chosen->convert(inputs, (long)rows * dense->inputs, scratch);
+    chosen->multiply(dense, scratch, rows, activation, TO_FLOATS, outputs);
+    return BERT_OK;
+}
+
+double bert_peak(int32_t path, int32_t precision, int64_t rounds)
+{
+    const struct path *chosen = find_path(path, precision);
+    return chosen ? chosen->peak(rounds) : 0;
+}

@@ -1,0 +1,4 @@
+/* The readable reference in float32. */
+#define BFLOAT16 0
+#define PATH plain_float32
+#include "plain.h"

@@ -1,0 +1,158 @@
+"""The compiled kernel as Python sees it: its structs, its paths (instruction sets), its calls.
+
+ctypes, because it needs nothing but a C compiler to build (no Python headers) and lets go of the GIL around each call.
+kernel/bert.h says what each call promises.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from ctypes import POINTER, Structure, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t, c_void_p
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from app.errors import ConfigurationError
+
+ABI = 1
+PLAIN, MULTIPLIES_BFLOAT16 = "plain", "avx512_bf16"
+LIBRARY = Path(__file__).parent / "libbert.so"
+PRECISIONS = ("float32", "bfloat16")
+ACTIVATIONS = ("identity", "gelu", "gelu_tanh", "relu", "tanh")
+POOLINGS = ("mean", "cls", "max", "lasttoken")
+STAGES = ("embed", "qkv", "attention", "project", "feed_up", "feed_down", "normalize", "pool")
+ERRORS = ("", "no such path", "unsound model", "unsound texts", "unsound poolings", "too little scratch")
+
+
+class UnavailableError(Exception):
+    """There is no kernel that could be used here; the sentence says why."""
+
+
+class Linear(Structure):
+    """`struct bert_linear`."""
+
+    _fields_ = (("weights", c_void_p), ("bias", c_void_p), ("inputs", c_int32), ("outputs", c_int32))
+
+
+class Norm(Structure):
+    """`struct bert_norm`."""
+
+    _fields_ = (("gain", c_void_p), ("bias", c_void_p))
+
+
+class Layer(Structure):
+    """`struct bert_layer`."""
+
+    _fields_ = (
+        *((name, Linear) for name in ("qkv", "project", "feed_up", "feed_down")),
+        *((name, Norm) for name in ("attended", "fed")),
+    )
+
+
+class Model(Structure):
+    """`struct bert_model`."""
+
+    _fields_ = (
+        *((name, c_int32) for name in ("precision", "activation", "layers", "hidden", "inner", "heads")),
+        *((name, c_int32) for name in ("vocabulary", "positions", "types", "pad_id")),
+        ("epsilon", c_float),
+        *((name, c_void_p) for name in ("words", "position", "type")),
+        ("embedded", Norm),
+        ("layer", POINTER(Layer)),
+    )
+
+
+class Texts(Structure):
+    """`struct bert_texts`."""
+
+    _fields_ = (("ids", c_void_p), ("types", c_void_p), ("starts", c_void_p), ("count", c_int32))
+
+
+@cache
+def load(path: Path = LIBRARY) -> ctypes.CDLL:
+    """The compiled kernel. Raises UnavailableError with the reason if there is none that can be used."""
+    if not path.is_file():
+        raise UnavailableError("the kernel is not built (`make install` builds it where there is a C compiler)")
+    try:
+        library = ctypes.CDLL(str(path))
+        library.bert_abi.restype = c_int32
+        abi = library.bert_abi()
+    except (OSError, AttributeError) as error:
+        raise UnavailableError(f"the kernel cannot be loaded: {error}") from None
+    if abi != ABI:
+        raise UnavailableError(f"the kernel is of another version ({abi}, not {ABI}): `make install` builds it anew")
+    _declare(library)
+    return library
+
+
+def _declare(library: ctypes.CDLL) -> None:
+    library.bert_path_name.restype, library.bert_path_name.argtypes = c_char_p, (c_int32,)
+    library.bert_path_runs.restype, library.bert_path_runs.argtypes = c_int32, (c_int32,)
+    library.bert_scratch_bytes.restype = c_size_t
+    library.bert_scratch_bytes.argtypes = (c_int32, POINTER(Model), c_int32, c_int32)
+    library.bert_encode.restype = c_int32
+    library.bert_encode.argtypes = (
+        *(c_int32, POINTER(Model), POINTER(Texts), c_void_p, c_int32),
+        *(c_void_p, c_size_t, c_void_p, c_void_p),
+    )
+    library.bert_dense.restype = c_int32
+    library.bert_dense.argtypes = (
+        *(c_int32, c_int32, POINTER(Linear), c_int32),
+        *(c_void_p, c_int32, c_void_p, c_void_p),
+    )
+    library.bert_peak.restype, library.bert_peak.argtypes = c_double, (c_int32, c_int32, c_int64)
+
+
+def paths(library: ctypes.CDLL | None = None) -> dict[str, int]:
+    """The paths that this processor can run, by name, from the plainest to the fastest."""
+    library = library or load()
+    found, index = {}, 0
+    while (name := library.bert_path_name(index)) is not None:
+        if library.bert_path_runs(index):
+            found[name.decode()] = index
+        index += 1
+    return found
+
+
+def choose_path(isa: str) -> str:
+    """The path that BERT_ISA names; "auto": the fastest that runs here. Raises ConfigurationError if it cannot run.
+
+    And UnavailableError if there is no kernel at all.
+    """
+    runnable = list(paths())
+    if isa == "auto":
+        return runnable[-1]
+    if isa not in runnable:
+        raise ConfigurationError(f"BERT_ISA: '{isa}' cannot run on this processor; these can: {', '.join(runnable)}")
+    return isa
+
+
+def check(code: int) -> None:
+    """Raise RuntimeError for what a call of the kernel refused; Python has checked everything before it."""
+    if code:
+        raise RuntimeError(f"the kernel refused: {ERRORS[code] if code < len(ERRORS) else code}")
+
+
+def aligned(byte_count: int) -> np.ndarray:
+    """uint8, shape (byte_count,), beginning at a cache line. Pages that are never touched cost nothing."""
+    block = np.empty(byte_count + 64, np.uint8)
+    start = -block.ctypes.data % 64
+    return block[start : start + byte_count]
+
+
+def peak_gflops(isa: str, precision: str, seconds: float) -> float:
+    """What one core can multiply and add at the most, in 10^9 operations a second, measured for about so long.
+
+    The best of short runs. 0 for the plain path, which has no peak of its own.
+    """
+    library, path = load(), paths()[isa]
+    best, rounds, until = 0.0, 10_000, time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        began = time.perf_counter()
+        operations = library.bert_peak(path, PRECISIONS.index(precision), rounds)
+        took_s = time.perf_counter() - began
+        best = max(best, operations / took_s / 1e9)
+        rounds = min(rounds * 2, 1_000_000) if took_s < 0.01 else rounds
+    return best

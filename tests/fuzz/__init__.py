@@ -1,0 +1,1 @@
+"""Random models, texts, structs and files against the kernel under AddressSanitizer: `make fuzz`."""

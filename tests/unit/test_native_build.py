@@ -1,0 +1,116 @@
+"""The kernel is compiled by whatever C compiler there is, packed into a wheel, and done without where there is none."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from functools import partial
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from app.encoder.native import build, library
+from tests.native_models import bits, forward_of, small_model, vectors
+
+ROOT = Path(__file__).parents[2]
+# cc is one of the others by another name.
+COMPILERS = {Path(found).resolve(): name for name in build.COMPILERS if (found := shutil.which(name))}
+LOADED = """
+import app, sys
+from app.encoder.native import library
+print(app.__file__, *library.paths(library.load()))
+assert "torch" not in sys.modules
+"""
+
+
+@pytest.mark.skipif(not COMPILERS, reason="there is no C compiler here")
+@pytest.mark.parametrize("compiler", COMPILERS.values())
+def test_every_compiler_builds_it(compiler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", compiler)
+    build.build(tmp_path / build.NAME, "-Werror")
+    assert [path.name for path in tmp_path.iterdir()] == [build.NAME]
+    assert bits_by_path(tmp_path / build.NAME) == bits_by_path(library.LIBRARY)
+
+
+def bits_by_path(path: Path) -> dict[str, bytes]:
+    """What a library's every path makes of some texts; compilers may order a sum only as the source has it."""
+    model, found = small_model(128, 32, 192), {}
+    with patch.object(library, "load", partial(library.load, path)):
+        for precision in library.PRECISIONS:
+            weights, texts = model.weights(precision), model.texts([1, 6, 13, 33])
+            for isa in library.paths():
+                found[f"{isa} {precision}"] = bits(vectors(forward_of(model, weights, isa), texts))
+    return found
+
+
+def test_a_compiler_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for named, sentence in {
+        "no-such-compiler": "the C compiler cannot be run: ",
+        "false": "false cannot compile the kernel:",
+        "true": "the C compiler cannot be run: ",
+        "'gcc": "CC is no command: No closing quotation",
+    }.items():
+        monkeypatch.setenv("CC", named)
+        with pytest.raises(build.NoCompilerError) as caught:
+            build.build(tmp_path / build.NAME)
+        assert str(caught.value).startswith(sentence)
+        assert not list(tmp_path.iterdir())
+
+
+def test_no_compiler_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(build.NoCompilerError, match=r"^there is no C compiler here \(on Debian: gcc and libc6-dev\)$"):
+        build.build(tmp_path / build.NAME)
+
+
+def test_a_build_by_hand_without_compiler_ends_well_and_says_so(tmp_path: Path) -> None:
+    """`make install` goes on then: the service runs on sentence-transformers. A path that was asked for is missed."""
+    script = ROOT / "app" / "encoder" / "native" / "build.py"
+    copy = tmp_path / "build.py"
+    copy.write_text(script.read_text())
+    for arguments, code in (([], 0), ([tmp_path / "kernel.so"], 1)):
+        ran = subprocess.run(
+            [sys.executable, copy, *arguments], env={"PATH": str(tmp_path)}, capture_output=True, text=True
+        )
+        assert (ran.returncode, ran.stdout) == (code, "")
+        assert ran.stderr == (
+            "The kernel was not built: there is no C compiler here (on Debian: gcc and libc6-dev).\n"
+            "The service will run on sentence-transformers.\n"
+        )
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from a copy of what is in the repository: setuptools leaves a build folder in its source."""
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in ("app", "config"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", build.NAME))
+    for name in ("pyproject.toml", "setup.cfg", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps"]
+    subprocess.run([*pip, "--no-build-isolation", "--no-index", "-w", target, source], check=True, capture_output=True)
+    return next(target.glob("*.whl"))
+
+
+@pytest.mark.skipif(not COMPILERS, reason="there is no C compiler here")
+def test_a_wheel_carries_the_kernel_for_its_platform_and_any_python(wheel: Path) -> None:
+    python, abi, platform = wheel.stem.split("-")[-3:]
+    assert (python, abi) == ("py3", "none")
+    assert platform.startswith("linux_")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "app/encoder/native/libbert.so" in names
+    assert "app/encoder/native/kernel/forward.c" in names
+    assert "app/config/default.toml" in names
+
+
+@pytest.mark.skipif(not COMPILERS, reason="there is no C compiler here")
+def test_the_kernel_in_the_wheel_can_be_loaded(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as packed:
+        packed.extractall(tmp_path)
+    command = [sys.executable, "-c", LOADED]
+    found = subprocess.run(command, cwd="/", env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
+    assert found.stdout.split() == [str(tmp_path / "app" / "__init__.py"), *library.paths()], found.stderr

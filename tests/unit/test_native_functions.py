@@ -1,0 +1,118 @@
+"""exp, tanh and GELU of the kernel over their whole range, by a small program around kernel/functions.h."""
+
+from __future__ import annotations
+
+import math
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.encoder.native import build
+from tests.native_bert import ERF
+
+KERNEL = build.HERE / "kernel"
+EDGE, DEGREE = 5.5, 16
+FUNCTIONS = ("exp", "tanh", "gelu", "gelu_tanh")
+# Floats from the standard input; each function's results of all of them, one function after the other.
+PROGRAM = """
+#include <stdio.h>
+#include "bert.h"
+#include "vector_plain.h"
+#include "functions.h"
+#define EACH(f) for (size_t i = 0; i < count; i++) { float y = f(x[i]); fwrite(&y, sizeof y, 1, stdout); }
+static float x[1 << 20];
+int main(void)
+{
+    size_t count = fread(x, sizeof *x, 1 << 20, stdin);
+    EACH(v_exp) EACH(v_tanh) EACH(v_gelu) EACH(v_gelu_tanh)
+    return 0;
+}
+"""
+NUMBERS = np.concatenate([np.linspace(-12, 12, 200_001), np.linspace(-90, 90, 50_001)]).astype(np.float32)
+Results = dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("functions")
+    (folder / "functions.c").write_text(PROGRAM)
+    try:
+        compiler = build.compiler()
+    except build.NoCompilerError as error:
+        pytest.skip(str(error))
+    flags = [flag for flag in build.FLAGS if flag not in {"-fPIC", "-shared"}]
+    command = [*compiler, *flags, f"-I{KERNEL}", "-o", "functions", "functions.c", "-lm"]
+    subprocess.run(command, cwd=folder, check=True)
+    return folder / "functions"
+
+
+def run(program: Path, numbers: np.ndarray) -> Results:
+    found = subprocess.run([program], input=numbers.tobytes(), capture_output=True, check=True).stdout
+    rows = np.frombuffer(found, np.float32).reshape(len(FUNCTIONS), -1)
+    return dict(zip(FUNCTIONS, rows, strict=True))
+
+
+@pytest.fixture(scope="module")
+def results(program: Path) -> Results:
+    return run(program, NUMBERS)
+
+
+def test_exp(results: Results) -> None:
+    inside = (NUMBERS >= -87) & (NUMBERS <= 88)
+    expected = np.exp(NUMBERS.astype(np.float64))
+    assert np.abs(results["exp"] / expected - 1)[inside].max() < 3e-7
+    assert results["exp"][NUMBERS < -87].max() < 2e-38
+    assert results["exp"][NUMBERS > 88].max() < np.inf
+
+
+def test_tanh(results: Results) -> None:
+    assert np.abs(results["tanh"] - np.tanh(NUMBERS.astype(np.float64))).max() < 2e-7
+
+
+def test_gelu_as_the_comment_in_functions_h_promises(results: Results) -> None:
+    x = NUMBERS.astype(np.float64)
+    error = np.abs(results["gelu"] - x / 2 * (1 + ERF(x / math.sqrt(2))))
+    assert error[x < 12].max() < 8e-7
+    assert error[np.abs(x) < 4].mean() < 6e-8
+
+
+def test_gelu_tanh(results: Results) -> None:
+    x = NUMBERS.astype(np.float64)
+    expected = x / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    assert np.abs(results["gelu_tanh"] - expected).max() < 1e-6
+
+
+def test_far_off_the_range_nothing_overflows_and_what_is_no_number_stays_none(program: Path) -> None:
+    found = run(program, np.array([-np.inf, -3e38, 0, 3e38, np.inf, np.nan], np.float32))
+    assert all(np.isnan(found[name][-1]) for name in FUNCTIONS)
+    assert np.isfinite(found["exp"][:-1]).all()
+    assert found["tanh"][:-1].tolist() == [-1, -1, 0, 1, 1]
+    assert found["gelu"][2:5].tolist() == pytest.approx([0, 3e38, np.inf])
+    assert abs(found["gelu"][1]) <= 3e38 * 1e-7
+
+
+def test_the_coefficients_are_the_chebyshev_interpolation_that_their_comment_says() -> None:
+    text = (KERNEL / "functions.h").read_text()
+    listed = re.search(r"coefficients\[\] = \{(.*?)\}", text, re.DOTALL)
+    assert listed
+    stored = [float(number.rstrip("f")) for number in re.findall(r"-?[\d.]+f", listed[1])]
+    found = coefficients()
+    assert len(stored) == DEGREE + 1
+    assert np.abs(np.array(stored) - found).max() < 1e-6
+    u = np.linspace(-1, 1, 10_001)
+    assert np.abs(np.polyval(stored, u) - np.polyval(found, u)).max() < 1e-8
+
+
+def coefficients() -> np.ndarray:
+    """Of P, the highest power first, where x P(x²) = Φ(x) - 1/2 and P is taken over u = 2x²/EDGE² - 1."""
+
+    def share(u: np.ndarray) -> np.ndarray:
+        x = EDGE * np.sqrt((u + 1) / 2)
+        found: np.ndarray = ERF(x / math.sqrt(2)) / 2 / x
+        return found
+
+    interpolation = np.polynomial.Chebyshev.interpolate(share, DEGREE)
+    return interpolation.convert(kind=np.polynomial.Polynomial).coef[::-1]

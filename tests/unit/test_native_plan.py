@@ -1,0 +1,83 @@
+"""When the native engine is chosen, and what is said where it cannot be."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from app import encoder as encoders
+from app.encoder import Checkpoint, engines
+from app.encoder.native import library
+from app.errors import ConfigurationError
+from tests.native_checkpoints import change, save
+from tests.native_models import small_model
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Checkpoint:
+    return encoders.verify(str(save(small_model(positions=32), tmp_path / "model")))
+
+
+@pytest.fixture
+def no_kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(library, "load", partial(library.load, tmp_path / "libbert.so"))
+
+
+NOT_BUILT = "the kernel is not built (`make install` builds it where there is a C compiler)"
+
+
+def test_auto_takes_it_on_the_fastest_path(small: Checkpoint, tmp_path: Path) -> None:
+    if len(library.paths()) == 1:
+        pytest.skip("this processor runs the plain path alone")
+    first, second = (encoders.plan(small, cache=str(tmp_path / "cache")).facts() for _ in range(2))
+    isa = list(library.paths())[-1]
+    assert (first["engine"], first["isa"]) == ("native", isa)
+    assert first["precision"] == ("bfloat16" if isa == "avx512_bf16" else "float32")
+    assert first["packed"] == second["packed"] + " (made just now)"
+
+
+@pytest.mark.usefixtures("no_kernel")
+def test_without_a_kernel_it_is_sentence_transformers(small: Checkpoint) -> None:
+    plan = encoders.plan(small)
+    assert (plan.engine, plan.native, plan.why_not_native) == (engines.TORCH, None, NOT_BUILT)
+    assert plan.facts()["why_not_native"] == NOT_BUILT
+    with pytest.raises(ConfigurationError) as caught:
+        encoders.plan(small, engine="native")
+    assert str(caught.value) == f"BERT_ENGINE: 'native' cannot be used: {NOT_BUILT}"
+    with pytest.raises(ConfigurationError, match=r"^BERT_PRECISION: 'bfloat16' cannot be used: .* \(the kernel is not"):
+        encoders.plan(small, precision="bfloat16")
+
+
+def test_a_model_that_it_cannot_run_is_sentence_transformers(small: Checkpoint) -> None:
+    change(small.directory / "config.json", hidden_act="silu")
+    changed = encoders.verify(str(small.directory))
+    plan = encoders.plan(changed)
+    assert plan.why_not_native == "the kernel cannot run this model: its activation function is 'silu'"
+    with pytest.raises(ConfigurationError, match="cannot be used: the kernel cannot run this model: its activation"):
+        encoders.plan(changed, engine="native")
+
+
+def test_the_plain_path_is_taken_where_it_is_named(
+    small: Checkpoint, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(library, "paths", lambda *_: {"plain": 0})
+    assert encoders.plan(small).why_not_native.startswith("this processor has none of the instruction sets")
+    for asked in ({"engine": "native"}, {"isa": "plain"}):
+        assert encoders.plan(small, cache=str(tmp_path / "cache"), **asked).facts()["isa"] == "plain"
+
+
+def test_an_instruction_set_that_is_not_there_is_refused(small: Checkpoint) -> None:
+    with pytest.raises(ConfigurationError, match="BERT_ISA: 'avx9' cannot run on this processor; these can: plain"):
+        encoders.plan(small, isa="avx9")
+
+
+def test_a_kernel_of_another_kind_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "libbert.so").write_bytes(b"no library")
+    with pytest.raises(library.UnavailableError, match="the kernel cannot be loaded: "):
+        library.load(tmp_path / "libbert.so")
+    (tmp_path / "again.so").symlink_to(library.LIBRARY)
+    monkeypatch.setattr(library, "ABI", library.ABI + 1)
+    with pytest.raises(library.UnavailableError, match=r"the kernel is of another version \(1, not 2\)"):
+        library.load(tmp_path / "again.so")
