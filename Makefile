@@ -10,9 +10,11 @@ NATIVE  := app/encoder/native
 KERNEL  := $(NATIVE)/libbert.so
 TOOLS   := $(VENV)/.tools-installed
 FUZZ_S  ?= 60
+BENCH    := $(VENV)/bench/.installed
+INFINITY := $(VENV)/bench-infinity/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint fuzz settings lock clean
+.PHONY: help install run test lint bench bench-encoder fuzz settings lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  \1\t/' | expand -t 14
@@ -32,6 +34,13 @@ lint: $(TOOLS) ## check style and types: ruff and mypy --strict
 
 fuzz: $(TOOLS) ## feed the kernel random and hostile input under AddressSanitizer and UBSan (FUZZ_S=60, FUZZ_SEED)
 	@FUZZ_S=$(FUZZ_S) $(if $(FUZZ_SEED),FUZZ_SEED=$(FUZZ_SEED)) $(BIN)/python -m tests.fuzz
+
+bench: $(BENCH) $(KERNEL) ## measure this service and its peers here, some 35 minutes (QUICK=1: under three; ARGS='--only ours flask')
+	@$(MAKE) --no-print-directory $(INFINITY) || echo 'Infinity is left out: its environment cannot be installed.'
+	@exec $(VENV)/bench/bin/python -m tests.bench $(ARGS)
+
+bench-encoder: $(BENCH) $(KERNEL) ## measure the engines beside each other without HTTP, some 8 minutes (QUICK=1: under one)
+	@exec $(VENV)/bench/bin/python -m tests.bench.encoder
 
 settings: $(SERVING) ## print every setting: value, where it came from, what it means
 	@$(BIN)/flask --app app settings
@@ -64,4 +73,18 @@ $(KERNEL): $(wildcard $(NATIVE)/kernel/*.[ch]) $(NATIVE)/build.py | $(BIN)/pytho
 
 $(TOOLS): config/requirements-dev.txt $(SERVING)
 	@$(LOCKED) -r config/requirements-dev.txt
+	@touch $@
+
+# The bench's environments see .venv's packages too, so that torch is there once; each is made anew when its lock changes.
+define SEES_SERVING
+$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/serve-bert.pth
+endef
+
+$(BENCH) $(INFINITY): $(VENV)/%/.installed: config/requirements-%.txt $(SERVING)
+	@echo 'Installing config/requirements-$*.txt into $(@D): some 250 MB, once, in a minute.'
+	@rm -rf $(@D)
+	@$(BIN)/python -m venv $(@D)
+	@$(@D)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r $<
+	@$(call SEES_SERVING,$(@D))
+	@[ $* != bench ] || $(@D)/bin/python -m tests.bench --prepare
 	@touch $@

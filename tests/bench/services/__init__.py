@@ -1,0 +1,1 @@
+"""What the bench starts beside our service: each a process of its own."""
