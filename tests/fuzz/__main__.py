@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from app.encoder.native import build
+from app.encoder.native import build, library
 from tests.unit import test_native_emulated as emulated
 
 ROOT = Path(__file__).parents[2]
@@ -27,15 +27,21 @@ def main() -> None:
         sys.exit(run(Path(folder), seconds, seed))
 
 
+def avx512(seconds: float) -> tuple[str, tuple[str, ...]]:
+    """How the AVX-512 paths are run, in words and in flags: by the processor, emulated, or not at all."""
+    if library.MULTIPLIES_BFLOAT16 in library.paths():
+        return "with this processor's AVX-512", ()
+    why = "emulating it takes a minute to build" if seconds < LEAST_S_FOR_AVX512 else emulated.missing()
+    return (f"without AVX-512: {why}", ()) if why else ("with AVX-512 emulated", (*build.EMULATED, "-O1"))
+
+
 def run(folder: Path, seconds: float, seed: int) -> int:
     """Build and drive; returns the exit code."""
-    why = "building that takes a minute" if seconds < LEAST_S_FOR_AVX512 else emulated.missing()
-    print(
-        f"Building with the sanitizers{f', without AVX-512: {why}' if why else ' and AVX-512 emulated'} …", flush=True
-    )
-    library, last = folder / build.NAME, folder / "seed"
-    build.build(library, *build.SANITIZERS, *([] if why else (*build.EMULATED, "-O1")))
-    command = [sys.executable, "-m", "tests.fuzz.driver", str(library), str(seconds), str(seed), str(last)]
+    target, last = folder / build.NAME, folder / "seed"
+    manner, flags = avx512(seconds)
+    print(f"Building with the sanitizers, {manner} …", flush=True)
+    build.build(target, *build.SANITIZERS, *flags)
+    command = [sys.executable, "-m", "tests.fuzz.driver", str(target), str(seconds), str(seed), str(last)]
     code = subprocess.run(command, cwd=ROOT, env=os.environ | sanitized()).returncode
     if code:
         case = last.read_text() if last.is_file() else seed

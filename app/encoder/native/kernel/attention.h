@@ -12,43 +12,44 @@ static void pack_keys(const element *keys, long stride, long tokens, long head, 
             memset(panels, 0, (size_t)(BERT_COLUMNS * head) * sizeof(weight));
         for (long i = 0; i < head; i += STEP)
             for (long column = 0; column < columns; column++)
-                for (long k = 0; k < STEP; k++)
-                    panels[i * BERT_COLUMNS + column * STEP + k] = narrowed(from[column * stride + i + k]);
+                narrow_step(from + column * stride + i, panels + i * BERT_COLUMNS + column * STEP);
     }
 }
 
 /* A head's values as panels whose columns are the head's; a last odd token is paired with zeros. */
 static void pack_values(const element *values, long stride, long tokens, long head, weight *panels)
 {
+    static const element zeros[BERT_COLUMNS];
     for (long first = 0; first < head; first += BERT_COLUMNS)
         for (long token = 0; token < tokens; token += STEP, panels += BERT_COLUMNS * STEP) {
             const element *from = values + token * stride + first;
-            if (token + STEP > tokens)
-                memset(panels, 0, BERT_COLUMNS * STEP * sizeof(weight));
-            for (long k = 0; k < STEP && token + k < tokens; k++)
-                for (long column = 0; column < BERT_COLUMNS; column++)
-                    panels[column * STEP + k] = narrowed(from[k * stride + column]);
+            interleave(from, token + 1 < tokens ? from + stride : zeros, panels);
         }
 }
 
-/* One row of scores to weights of values, not yet divided by their sum; returns 1 / that sum. The sum is of the
- * weights as they are used, rounding included. Columns from `tokens` to `padded` become 1e-38, the largest being 1. */
-static float softmax(float *scores, long tokens, long padded, float scale, element *weights)
+/* The largest score of a row. Columns from `tokens` to `padded` get one that makes them nothing beside it. */
+INLINE float find_largest(float *scores, long tokens, long padded)
 {
     for (long i = tokens; i < padded; i++)
         scores[i] = -1e30f;
-    vector largest = v_load(scores), sum[PANEL_VECTORS];
+    vector largest = v_load(scores);
     for (long i = LANES; i < padded; i += LANES)
         largest = v_max(largest, v_load(scores + i));
-    vector top = v_all(v_largest(largest));
+    return v_largest(largest);
+}
+
+/* One row of scores to weights of values, not yet divided by their sum; returns 1 / that sum. The sum is of the
+ * weights as they are used, rounding included. */
+INLINE float softmax(const float *scores, long padded, float scale, float largest, element *weights)
+{
+    vector by = v_all(scale), less = v_all(-(largest * scale)), sum[PANEL_VECTORS];
     UNROLL for (int v = 0; v < PANEL_VECTORS; v++)
         sum[v] = v_zero();
     for (long i = 0; i < padded; i += BERT_COLUMNS)
         UNROLL for (int v = 0; v < PANEL_VECTORS; v++) {
             long at = i + v * LANES;
-            vector x = v_exp(v_multiply(v_subtract(v_load(scores + at), top), v_all(scale)));
-            sum[v] = v_add(sum[v], BFLOAT16 ? v_round_bf16(x) : x);
-            store(weights + at, x);
+            vector x = v_exp2(v_fma(v_load(scores + at), by, less));
+            sum[v] = v_add(sum[v], store(weights + at, x));
         }
     return 1.0f / v_sum_16(sum);
 }
@@ -56,17 +57,24 @@ static float softmax(float *scores, long tokens, long padded, float scale, eleme
 static void attend_head(const element *queries, long stride, long tokens, long head,
                         struct attention_scratch at, element *mixed, long mixed_stride)
 {
-    float sums[TILE_ROWS * MOST_HEAD_COLUMNS], shares[TILE_ROWS];
+    float sums[TILE_ROWS * MOST_HEAD_COLUMNS], largest[TILE_ROWS], shares[TILE_ROWS];
     long padded = round_up(tokens, BERT_COLUMNS), value_steps = round_up(tokens, STEP) / STEP;
-    float scale = 1.0f / sqrtf((float)head);
+    float scale = softmax_scale(head);
+    struct product scores = {.input_stride = stride, .weights = at.keys, .panel_stride = head * BERT_COLUMNS,
+                             .steps = head / STEP, .outputs = at.scores, .output_stride = padded};
+    struct product mixing = {.inputs = at.probabilities, .input_stride = padded, .weights = at.values,
+                             .panel_stride = value_steps * STEP * BERT_COLUMNS, .steps = value_steps, .outputs = sums,
+                             .output_stride = head};
     for (long row = 0; row < tokens; row += TILE_ROWS) {
         long rows = tokens - row < TILE_ROWS ? tokens - row : TILE_ROWS;
-        element *weights = at.probabilities;
-        multiply_panels(rows, queries + row * stride, stride, at.keys, padded / BERT_COLUMNS, head / STEP, at.scores,
-                        padded);
+        scores.inputs = queries + row * stride;
+        multiply_panels(rows, scores, padded / BERT_COLUMNS);
+        for (long r = 0; r < rows; r++) /* apart, so that no row waits for its own largest score */
+            largest[r] = find_largest(at.scores + r * padded, tokens, padded);
         for (long r = 0; r < rows; r++)
-            shares[r] = softmax(at.scores + r * padded, tokens, padded, scale, weights + r * padded);
-        multiply_panels(rows, weights, padded, at.values, head / BERT_COLUMNS, value_steps, sums, head);
+            shares[r] = softmax(at.scores + r * padded, padded, scale, largest[r],
+                                (element *)at.probabilities + r * padded);
+        multiply_panels(rows, mixing, head / BERT_COLUMNS);
         for (long r = 0; r < rows; r++)
             for (long i = 0; i < head; i += LANES)
                 store(mixed + (row + r) * mixed_stride + i,

@@ -11,12 +11,18 @@ typedef uint16_t weight;
 typedef float weight;
 #endif
 
+/* `store` gives back what it stored, rounded. */
 #if DOT
 typedef uint16_t element;
-INLINE void store(element *to, vector x) { v_store_bf16(to, x); }
+INLINE vector store(element *to, vector x) { return v_store_bf16(to, x); }
 #else
 typedef float element;
-INLINE void store(element *to, vector x) { v_store(to, BFLOAT16 ? v_round_bf16(x) : x); }
+INLINE vector store(element *to, vector x)
+{
+    x = BFLOAT16 ? v_round_bf16(x) : x;
+    v_store(to, x);
+    return x;
+}
 #endif
 
 /* A step is multiplied in phases: of a widened pair first the second input, then the first, as the processor's own
@@ -53,7 +59,8 @@ INLINE vector load_row(const weight *from) { return v_load_bf16(from); }
 INLINE vector load_row(const weight *from) { return v_load(from); }
 #endif
 
-/* An activation element as a weight, nothing lost: keys and values are "weights" of attention's products. */
+/* Keys and values are "weights" of attention's products. `narrow_step` makes a step's inputs one column's weights,
+ * `interleave` makes 16 columns of one input (STEP 1), or of two, one step of a panel; nothing is lost. */
 #if BFLOAT16 && !DOT
 INLINE weight narrowed(element x)
 {
@@ -61,6 +68,27 @@ INLINE weight narrowed(element x)
     memcpy(&bits, &x, sizeof bits);
     return (weight)(bits >> 16);
 }
+INLINE void narrow_step(const element *from, weight *to)
+{
+    to[0] = narrowed(from[0]);
+    to[1] = narrowed(from[1]);
+}
+INLINE void interleave(const element *first, const element *second, weight *to)
+{
+    for (int column = 0; column < BERT_COLUMNS; column++) {
+        to[2 * column] = narrowed(first[column]);
+        to[2 * column + 1] = narrowed(second[column]);
+    }
+}
 #else
-INLINE weight narrowed(element x) { return x; }
+INLINE void narrow_step(const element *from, weight *to) { memcpy(to, from, STEP * sizeof(element)); }
+#if DOT
+INLINE void interleave(const element *first, const element *second, weight *to) { v_store_pairs(to, first, second); }
+#else
+INLINE void interleave(const element *first, const element *second, weight *to)
+{
+    (void)second;
+    memcpy(to, first, BERT_COLUMNS * sizeof(element));
+}
+#endif
 #endif

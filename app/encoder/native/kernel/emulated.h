@@ -20,15 +20,15 @@ static inline __m512i emulated_cvtepu16_epi32(__m256i x)
 }
 #define _mm512_cvtepu16_epi32 emulated_cvtepu16_epi32
 
-static inline __m512i emulated_cvtps_epi32(__m512 x)
+static inline __m512 emulated_scalef_ps(__m512 x, __m512 n)
 {
-    simde__m512_private from = simde__m512_to_private(x);
-    simde__m512i_private to;
-    for (int half = 0; half < 2; half++)
-        to.m256i[half] = _mm256_cvtps_epi32(from.m256[half]);
-    return simde__m512i_from_private(to);
+    simde__m512_private from = simde__m512_to_private(x), by = simde__m512_to_private(n);
+    for (int i = 0; i < 16; i++)
+        from.f32[i] = ldexpf(from.f32[i], (int)by.f32[i]);
+    return simde__m512_from_private(from);
 }
-#define _mm512_cvtps_epi32 emulated_cvtps_epi32
+#undef _mm512_scalef_ps
+#define _mm512_scalef_ps emulated_scalef_ps
 
 static inline float emulated_reduce_max_ps(__m512 x)
 {

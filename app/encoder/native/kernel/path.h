@@ -6,14 +6,16 @@
 #ifndef PATH_H
 #define PATH_H
 
+#include <math.h>
+
 #include "bert.h"
 #include "scratch.h"
 
 /* Where the results of a matrix product go. */
 enum target {
-    TO_ACTIVATIONS, /* activation function, then activation elements */
-    ONTO_RESIDUAL,  /* added to float */
-    TO_FLOATS       /* activation function, then float */
+    TO_ACTIVATIONS, /* become activation elements */
+    ONTO_RESIDUAL,  /* are added to float */
+    TO_FLOATS       /* stay float */
 };
 
 struct path {
@@ -27,7 +29,7 @@ struct path {
     void (*normalize)(const struct bert_norm *norm, float epsilon, long rows, long hidden, float *residual,
                       void *activations);
 
-    /* outputs[r] = activation(inputs[r] × weights + bias); outputs have `linear->outputs` columns. */
+    /* outputs[r] = activation(bias + inputs[r] × weights); outputs have `linear->outputs` columns. */
     void (*multiply)(const struct bert_linear *linear, const void *inputs, long rows, int activation,
                      enum target target, void *outputs);
 
@@ -57,6 +59,9 @@ static inline struct attention_scratch cut_attention(void *scratch, size_t *used
     parts.probabilities = cut(scratch, used, 6 * keys * sizeof(float));
     return parts;
 }
+
+/* 1 / √head, and for exp2 to be exp: log2 e. */
+static inline float softmax_scale(long head) { return 1.44269504f / sqrtf((float)head); }
 
 static inline size_t attention_bytes(long tokens, long head)
 {

@@ -43,10 +43,9 @@ static void add_products(float input, const weight *step, float *sums)
         sums[column] += input * widened(step[column * STEP]);
 }
 
-/* sums[column] = Σ inputs[i] × panel[i][column], in the order of i; of a pair the second input first. */
+/* sums[column] += Σ inputs[i] × panel[i][column], in the order of i; of a pair the second input first. */
 static void multiply_panel(const float *inputs, const weight *panel, long count, float *sums)
 {
-    memset(sums, 0, BERT_COLUMNS * sizeof(float));
     for (long i = 0; i < count; i += STEP, panel += BERT_COLUMNS * STEP) {
         if (STEP == 2)
             add_products(inputs[i + 1], panel + 1, sums);
@@ -61,14 +60,16 @@ static void multiply(const struct bert_linear *linear, const void *inputs, long 
     for (long first = 0; first < linear->outputs; first += BERT_COLUMNS)
         for (long r = 0; r < rows; r++) {
             const weight *panel = (const weight *)linear->weights + first * linear->inputs;
+            memcpy(sums, linear->bias + first, sizeof sums);
             multiply_panel((const float *)inputs + r * linear->inputs, panel, linear->inputs, sums);
             for (long column = 0; column < BERT_COLUMNS; column++) {
                 float *to = out + r * linear->outputs + first + column;
-                float x = sums[column] + linear->bias[first + column];
                 if (target == ONTO_RESIDUAL)
-                    *to += x;
+                    *to += sums[column];
                 else
-                    *to = target == TO_FLOATS ? v_activate(x, activation) : rounded(v_activate(x, activation));
+                    *to = v_activate(sums[column], activation);
+                if (target == TO_ACTIVATIONS)
+                    *to = rounded(*to);
             }
         }
 }
@@ -82,14 +83,14 @@ static float sum_16(float *sums)
     return sums[0];
 }
 
-/* scores[i] becomes e^(scale × (scores[i] - largest)); returns 1 / their sum. */
+/* scores[i] becomes 2^(scale × (scores[i] - largest)); returns 1 / their sum. */
 static float softmax(float *scores, long tokens, float scale)
 {
     float largest = scores[0], sums[16] = {0};
     for (long i = 1; i < tokens; i++)
         largest = v_max(largest, scores[i]);
     for (long i = 0; i < tokens; i++) {
-        scores[i] = rounded(v_exp((scores[i] - largest) * scale));
+        scores[i] = rounded(v_exp2(fmaf(scores[i], scale, -(largest * scale))));
         sums[i % 16] += scores[i];
     }
     return 1.0f / sum_16(sums);
@@ -111,7 +112,7 @@ static void attend_query(const float *query, const float *keys, const float *val
 {
     for (long token = 0; token < tokens; token++)
         scores[token] = dot(query, keys + token * stride, 1, head);
-    float share = softmax(scores, tokens, 1.0f / sqrtf((float)head));
+    float share = softmax(scores, tokens, softmax_scale(head));
     for (long i = 0; i < head; i++)
         mixed[i] = rounded(dot(scores, values + i, stride, tokens) * share);
 }

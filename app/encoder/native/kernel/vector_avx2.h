@@ -24,10 +24,11 @@ INLINE vector v_min(vector x, vector y) { return _mm256_min_ps(x, y); }
 INLINE vector v_fma(vector x, vector y, vector z) { return _mm256_fmadd_ps(x, y, z); }
 INLINE vector v_nearest(vector x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 
-/* 2 to the power of whole numbers between -126 and 127: the exponent's bits, written. */
-INLINE vector v_power_of_2(vector whole)
+/* x × 2^n, n a whole number between -126 and 127: the exponent's bits, written. */
+INLINE vector v_scale(vector x, vector n)
 {
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(whole), _mm256_set1_epi32(127)), 23));
+    __m256i bits = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
+    return _mm256_mul_ps(x, _mm256_castsi256_ps(bits));
 }
 
 /* Each float rounded to the nearest bfloat16, ties to even. NaN stays one. */

@@ -24,11 +24,8 @@ INLINE vector v_min(vector x, vector y) { return _mm512_min_ps(x, y); }
 INLINE vector v_fma(vector x, vector y, vector z) { return _mm512_fmadd_ps(x, y, z); }
 INLINE vector v_nearest(vector x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 
-/* 2 to the power of whole numbers between -126 and 127: the exponent's bits, written. */
-INLINE vector v_power_of_2(vector whole)
-{
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(whole), _mm512_set1_epi32(127)), 23));
-}
+/* x × 2^n, n a whole number. */
+INLINE vector v_scale(vector x, vector n) { return _mm512_scalef_ps(x, n); }
 
 /* Each float rounded to the nearest bfloat16, ties to even. NaN stays one. */
 INLINE vector v_round_bf16(vector x)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define INLINE static inline
+#define UNROLL
 
 typedef float vector;
 
@@ -21,11 +22,12 @@ INLINE vector v_min(vector x, vector y) { return x < y ? x : y; }
 INLINE vector v_fma(vector x, vector y, vector z) { return fmaf(x, y, z); }
 INLINE vector v_nearest(vector x) { return nearbyintf(x); }
 
-INLINE vector v_power_of_2(vector whole)
+/* x × 2^n, n a whole number between -126 and 127: the exponent's bits, written. */
+INLINE vector v_scale(vector x, vector n)
 {
-    uint32_t bits = (uint32_t)((int32_t)whole + 127) << 23;
-    memcpy(&whole, &bits, sizeof whole);
-    return whole;
+    uint32_t bits = (uint32_t)((int32_t)n + 127) << 23;
+    memcpy(&n, &bits, sizeof n);
+    return x * n;
 }
 
 #endif
