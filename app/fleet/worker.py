@@ -18,8 +18,10 @@ import secrets
 import select
 import socket
 import time
+from concurrent.futures import Future
 from functools import partial
 from selectors import EVENT_READ
+from threading import Thread
 from typing import Any
 
 import orjson
@@ -46,6 +48,7 @@ HEAD = (
     "HTTP/1.1 {} {}\r\nConnection: close\r\nContent-Type: application/json\r\n"
     "X-Request-Id: {}\r\nContent-Length: {}\r\n\r\n"
 )
+HEARTBEAT_S = 1
 log = structlog.get_logger("serve-bert")
 
 
@@ -54,6 +57,22 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     metrics: Metrics | None = None  # set once the application is made
     busy = 0  # requests being answered
+
+    def run(self) -> None:
+        """Serve; with one thread, the requests are answered in this one, and another says meanwhile that we live."""
+        if self.cfg.threads == 1:
+            Thread(target=self._beat, daemon=True).start()
+        super().run()
+
+    def _beat(self) -> None:
+        while True:
+            super().notify()
+            time.sleep(HEARTBEAT_S)
+
+    def notify(self) -> None:
+        """Nothing where a thread does it: twice a request would be too often."""
+        if self.cfg.threads > 1 or not self.booted:
+            super().notify()
 
     def init_process(self) -> None:
         """Ask the kernel to keep connections back until they have sent something."""
@@ -86,10 +105,16 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def enqueue_req(self, conn: Any) -> None:
         """Answer a request; keep its connection alive afterwards only if nobody else wants this worker."""
-        self.busy += 1
-        self.set_accept_enabled(False)
         is_alone = self.nr_conns == 1 and not _is_readable(*self.sockets)
         self.max_keepalived = 1 if is_alone else 0
+        if self.cfg.threads == 1:
+            # Handing it to a pool of one thread and back costs half a millisecond, and nothing could be done meanwhile.
+            answered: Future[Any] = Future()
+            answered.set_result(self.handle(conn))
+            super().finish_request(conn, answered)
+            return
+        self.busy += 1
+        self.set_accept_enabled(False)
         super().enqueue_req(conn)
 
     def finish_request(self, conn: Any, fs: Any) -> None:
