@@ -69,8 +69,10 @@ def assert_same_as_sentence_transformers(folder: Path, texts: list[str] | None =
     texts = texts or [*LANGUAGES[::5], "word " * 600]
     expected = SentenceTransformer(str(folder), device="cpu").encode(texts)
     checkpoint = encoders.verify(str(folder))
+    cache = str(folder.parent / "cache")
     plans = [
-        encoders.plan(checkpoint, engine=engine, precision="float32") for engine in ("sentence-transformers", "auto")
+        encoders.plan(checkpoint, engine=engine, precision="float32", cache=cache)
+        for engine in ("sentence-transformers", "auto")
     ]
     for plan in plans:
         found = encoders.open_encoder(plan).encode(texts)
