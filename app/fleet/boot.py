@@ -24,7 +24,6 @@ from app.settings import Origin, Settings
 in_force: tuple[Settings, list[Origin]] | None = None
 # The application as far as all workers share it, made by the master before it forks.
 assembled: Any = None
-YOUNG_OBJECTS = 20_000
 log = structlog.get_logger("serve-bert")
 
 
@@ -45,8 +44,6 @@ def import_shared(import_engine: Callable[[], None]) -> None:
     finally:
         gc.enable()
     gc.freeze()
-    # A request leaves hardly any cycle behind, but allocates enough for a collection or two at the default of 700.
-    gc.set_threshold(YOUNG_OBJECTS)
     _tidy_heap()
 
 

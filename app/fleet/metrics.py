@@ -62,15 +62,6 @@ class Metrics:
         self.truncated_texts = Counter("bert_truncated_texts", "Texts that were cut.", registry=registry)
         self.truncated_tokens = Counter("bert_truncated_tokens", "Tokens that were cut off.", registry=registry)
 
-        self._answered: dict[tuple[str, str, int], Answered] = {}
-
-    def answered(self, route: str, method: str, status: int) -> Answered:
-        """The series that an answer moves, looked up once: all of their labels are from fixed sets."""
-        key = (route, method, status)
-        if key not in self._answered:
-            self._answered[key] = Answered(self, *key)
-        return self._answered[key]
-
     def start_at_zero(self, routes: Iterable[tuple[str, str]], statuses: Iterable[int]) -> None:
         """Create the series of each (route, method), so that the first scrape shows them, at zero."""
         statuses = list(statuses)
@@ -79,23 +70,6 @@ class Metrics:
                 histogram.labels(route)
             for status in statuses:
                 self.requests.labels(route, method, str(status))
-
-
-class Answered:
-    """What is counted of each answer of one route, method and status."""
-
-    def __init__(self, metrics: Metrics, route: str, method: str, status: int) -> None:
-        self._requests = metrics.requests.labels(route, method, str(status))
-        self._seconds = metrics.request_seconds.labels(route)
-        self._payload_bytes = metrics.payload_bytes.labels(route)
-        self._response_bytes = metrics.response_bytes.labels(route)
-
-    def count(self, seconds: float, payload_bytes: int, response_bytes: int) -> None:
-        """Count an answer."""
-        self._requests.inc()
-        self._seconds.observe(seconds)
-        self._payload_bytes.observe(payload_bytes)
-        self._response_bytes.observe(response_bytes)
 
 
 def _seconds(name: str, meaning: str, registry: CollectorRegistry, labels: Iterable[str] = ()) -> Histogram:

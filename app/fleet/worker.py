@@ -7,14 +7,16 @@ alive only while nobody else waits. That is the fairness of the sync worker, wit
 alone, and without its weakness, that a client which connects and says nothing holds a worker. The loop and the requests
 share one thread; gunicorn's main thread is left to signals and heartbeats.
 
-Measured on two cores, ten workers, requests/s and p99, medians of three rounds of `hey -z 10s`: 21 tokens from 10
-clients: this 80 (179 ms), sync 79 (181 ms); 242 tokens from 10: this 17.9 (679 ms), sync 19.6 (620 ms); 21 tokens from
-100: this 75 (1.46 s), sync 83 (1.35 s). Stock gthread, 400 and 150 requests from 10: 80 (330 ms) and 17 (1.19 s).
+Measured before that, on the sentence-transformers engine and two cores, ten workers, requests/s and p99, medians of
+three rounds of `hey -z 10s`: 21 tokens from 10 clients: this 80 (179 ms), sync 79 (181 ms); 242 tokens from 10: this
+17.9 (679 ms), sync 19.6 (620 ms); 21 tokens from 100: this 75 (1.46 s), sync 83 (1.35 s). Stock gthread, 400 and 150
+requests from 10: 80 (330 ms) and 17 (1.19 s).
 """
 
 from __future__ import annotations
 
 import errno
+import math
 import secrets
 import select
 import socket
@@ -67,9 +69,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """
         serving = Thread(target=super().run, name="serving", daemon=True)
         serving.start()
-        while serving.is_alive():
+        until_s = math.inf
+        while serving.is_alive() and time.monotonic() < until_s:
             super().notify()
             serving.join(HEARTBEAT_S)
+            if not self.is_parent_alive():
+                self.alive = False
+            if not self.alive:  # a stalled client must not keep the loop, and with it the worker, for good
+                until_s = min(until_s, time.monotonic() + self.cfg.graceful_timeout)
 
     def notify(self) -> None:
         """The loop's own call, twice a request; `run` does it instead."""

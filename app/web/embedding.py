@@ -48,11 +48,11 @@ def respond(content: Any, found: Embeddings) -> Response:
     started = time.perf_counter()
     response = json_response(content)
     headers = response.headers
-    headers.add("X-Compute-Tokens", str(found.tokens))
-    headers.add("X-Decode-Time", milliseconds(g.decode_s))
-    headers.add("X-Tokenization-Time", milliseconds(found.tokenize_s))
-    headers.add("X-Inference-Time", milliseconds(found.forward_s))
-    headers.add("X-Encode-Time", milliseconds(time.perf_counter() - started))
+    headers["X-Compute-Tokens"] = str(found.tokens)
+    headers["X-Decode-Time"] = milliseconds(g.decode_s)
+    headers["X-Tokenization-Time"] = milliseconds(found.tokenize_s)
+    headers["X-Inference-Time"] = milliseconds(found.forward_s)
+    headers["X-Encode-Time"] = milliseconds(time.perf_counter() - started)
     lost = sum(found.lost_tokens)
     if lost:
         headers["X-Truncated-Texts"] = str(sum(map(bool, found.lost_tokens)))

@@ -61,13 +61,17 @@ def start() -> None:
 def finish(response: Response) -> Response:
     """After a request: headers, metrics, log line."""
     seconds = time.perf_counter() - g.started
-    response.headers.add("X-Request-Id", g.request_id)
-    response.headers.add("X-Total-Time", milliseconds(seconds))
+    response.headers["X-Request-Id"] = g.request_id
+    response.headers["X-Total-Time"] = milliseconds(seconds)
     route = request.url_rule.rule if request.url_rule else UNMATCHED
     method = request.method if request.method in METHODS else OTHER_METHOD
     answered_bytes = response.calculate_content_length() or 0
     service = services()
-    service.metrics.answered(route, method, response.status_code).count(seconds, g.body.bytes_read, answered_bytes)
+    metrics = service.metrics
+    metrics.requests.labels(route, method, str(response.status_code)).inc()
+    metrics.request_seconds.labels(route).observe(seconds)
+    metrics.payload_bytes.labels(route).observe(g.body.bytes_read)
+    metrics.response_bytes.labels(route).observe(answered_bytes)
     log.info(
         "request",
         request_id=g.request_id,

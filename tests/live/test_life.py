@@ -161,6 +161,19 @@ def test_hup_takes_a_new_configuration_and_a_bad_one_leaves_the_old(tmp_path: Pa
         assert fleet.ask("/info").json["limits"]["max_texts"] == 6
 
 
+def test_a_stalled_client_does_not_keep_an_old_worker_for_good() -> None:
+    with serving(workers=1, BERT_GRACEFUL_TIMEOUT_S="2") as fleet:
+        old = fleet.workers()[0]
+        with socket.create_connection(("127.0.0.1", fleet.port)) as client:
+            client.sendall(
+                b"POST /predict HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
+            )
+            time.sleep(0.5)
+            os.kill(fleet.master_pid, signal.SIGHUP)
+            wait_for(lambda: not is_running(old), "the old worker's end", timeout_s=30)
+        assert fleet.ask("/predict", {"text": "Hello"}).status == 200
+
+
 def reload(fleet: Fleet) -> None:
     """HUP, and wait until only new workers serve."""
     before = set(fleet.workers())
