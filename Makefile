@@ -12,6 +12,7 @@ TOOLS   := $(VENV)/.tools-installed
 FUZZ_S  ?= 60
 BENCH    := $(VENV)/bench/.installed
 INFINITY := $(VENV)/bench-infinity/.installed
+OPENVINO := $(VENV)/bench-openvino/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test lint bench bench-encoder fuzz settings lock clean
@@ -40,6 +41,7 @@ bench: $(BENCH) $(KERNEL) ## measure this service and its peers here, some 35 mi
 	@exec $(VENV)/bench/bin/python -m tests.bench $(ARGS)
 
 bench-encoder: $(BENCH) $(KERNEL) ## measure the engines beside each other without HTTP, some 8 minutes (QUICK=1: under one)
+	@$(MAKE) --no-print-directory $(OPENVINO) || echo 'OpenVINO is left out: its environment cannot be installed.'
 	@exec $(VENV)/bench/bin/python -m tests.bench.encoder
 
 settings: $(SERVING) ## print every setting: value, where it came from, what it means
@@ -80,7 +82,7 @@ define SEES_SERVING
 $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/serve-bert.pth
 endef
 
-$(BENCH) $(INFINITY): $(VENV)/%/.installed: config/requirements-%.txt $(SERVING)
+$(BENCH) $(INFINITY) $(OPENVINO): $(VENV)/%/.installed: config/requirements-%.txt $(SERVING)
 	@echo 'Installing config/requirements-$*.txt into $(@D): some 250 MB, once, in a minute.'
 	@rm -rf $(@D)
 	@$(BIN)/python -m venv $(@D)

@@ -21,6 +21,7 @@ from app.errors import ConfigurationError
 Count = Annotated[int, Meta(ge=1)]
 # Printable ASCII without spaces, as it goes into a header; several keys are separated by commas.
 KEYS = "^([!-+.-~-]+(, ?[!-+.-~-]+)*)?$"
+PATHS = "(plain|plain_tiles|avx2|avx512|avx512_bf16|amx_bf16)"
 SECRET = Meta(extra={"secret": True}, pattern=KEYS)
 
 
@@ -34,7 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     model_sha256: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]
     engine: Literal["auto", "native", "sentence-transformers"]
     precision: Literal["auto", "float32", "bfloat16"]
-    isa: Literal["auto", "plain", "avx2", "avx512", "avx512_bf16"]
+    isa: Annotated[str, Meta(pattern=f"^(auto|{PATHS}( *, *{PATHS})*)$")]
     cache: str
     max_tokens: Annotated[int, Meta(ge=0)]
     truncate: bool

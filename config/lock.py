@@ -47,7 +47,11 @@ def main() -> None:
     write("requirements-cuda.txt", "requirements.in", cuda)
     write("requirements-dev.txt", "requirements-dev.in", resolve("requirements-dev.in"))
     served = {block.split(" ")[0] for block in anywhere}
-    for name in ("bench", "bench-infinity"):  # their environments see .venv's packages: torch comes from there alone
+    for name in (
+        "bench",
+        "bench-infinity",
+        "bench-openvino",
+    ):  # their environments see .venv's packages: torch comes from there alone
         blocks = [block for block in resolve(f"requirements-{name}.in") if not CUDA.match(block)]
         own = [block for block in blocks if block.split(" ")[0] not in served]
         write(f"requirements-{name}.txt", f"requirements-{name}.in", own)

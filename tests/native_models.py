@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 
-from app.encoder.native import layout, packed
+from app.encoder.native import layout, library, packed
 from app.encoder.native.forward import CALL_TOKENS, Forward
 from app.encoder.native.layout import Dense, Shape
 from app.encoder.native.support import Architecture
@@ -84,6 +84,13 @@ def small_model(
     return SmallModel(architecture, dict(_tensors(architecture, random)))
 
 
+def with_large_scores(times: float) -> SmallModel:
+    """Queries so large that a softmax's powers would overflow, were the largest score not taken off."""
+    model = small_model(128, 32, 192)
+    larger = {name: tensor * np.float32(times) for name, tensor in model.source.items() if "self.query" in name}
+    return replace(model, source=model.source | larger)
+
+
 def dense(index: int, inputs: int, outputs: int, activation: str = "identity", *, bias: bool = True) -> Dense:
     """A Dense module; its tensors are made by `small_model`."""
     return Dense(f"{index}.weight", f"{index}.bias" if bias else None, inputs, outputs, activation)
@@ -132,6 +139,11 @@ def opened(model: SmallModel, precision: str, kind: type[File]) -> File:
 def forward_of(model: SmallModel, weights: Weights, isa: str) -> Forward:
     """The model on a path; the weights' owner keeps them alive."""
     return Forward(weights, isa, model.architecture.poolings, model.longest)
+
+
+def plain_of(isa: str, precision: str) -> str:
+    """The plain path that adds in this path's order."""
+    return library.PLAIN_PATHS[library.sums(isa, precision)]
 
 
 def vectors(forward: Forward, texts: Texts) -> np.ndarray:

@@ -31,7 +31,11 @@ class ModelInfo:
 
     engine: str
     isa: str
-    """The instruction set that the native engine uses; "" where torch chooses for itself."""
+    """The path (instruction set) that the native engine takes; "" where torch chooses for itself."""
+    sums: str
+    """The order in which it adds, of which the bits come; "" for torch."""
+    measured_ms: dict[str, list[float | None]]
+    """What the paths took when this one was chosen, for a short text and a long one; empty if there was no choice."""
     model_id: str
     revision: str
     sha256: str

@@ -9,16 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from app.encoder import reference
 from app.encoder.checkpoint import Checkpoint, verify
 from app.encoder.contract import Encoder
-from app.encoder.native import library, support
+from app.encoder.native import choice, library, support
 from app.encoder.native.engine import NAME as NATIVE
 from app.encoder.native.engine import NativeEncoder, Prepared, prepare
 from app.errors import ConfigurationError
 from app.settings import Settings
 
 TORCH = "sentence-transformers"
+log = structlog.get_logger("serve-bert")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +36,13 @@ class Plan:
     why_not_native: str = ""
     """Why `auto` did not take the native engine; "" if it did, or was not asked."""
 
-    def facts(self) -> dict[str, str]:
+    def facts(self) -> dict[str, object]:
         """What a boot says of the choice."""
-        facts = {"engine": self.engine, "precision": self.precision}
+        facts: dict[str, object] = {"engine": self.engine, "precision": self.precision}
         if self.why_not_native:
             facts["why_not_native"] = self.why_not_native
         if self.native:
-            packed = self.native.packed
-            facts |= {
-                "isa": self.native.isa,
-                "packed": packed.place + (f" ({packed.why or 'made just now'})" if packed.made else ""),
-            }
+            facts |= self.native.facts()
         return facts
 
 
@@ -120,10 +119,11 @@ def _torch_plan(checkpoint: Checkpoint, precision: str, why_not_native: str) -> 
 
 def _native_plan(checkpoint: Checkpoint, precision: str, isa: str, cache: str, *, is_wanted: bool) -> Plan:
     """`auto` takes the plain path only where it is named: torch is faster than that."""
-    path = library.choose_path(isa)
-    if path == library.PLAIN and isa == "auto" and not is_wanted:
+    if isa == choice.AUTO and set(choice.paths_named(isa)) <= choice.PLAIN and not is_wanted:
         raise library.UnavailableError("this processor has none of the instruction sets that the kernel is fast on")
-    native = prepare(checkpoint, precision=precision, isa=path, cache=_cache_folder(cache))
+    if obstacle := library.tiles_obstacle():
+        log.warning("the tile unit (AMX) is left out", reason=obstacle)
+    native = prepare(checkpoint, precision=precision, isa=isa, cache=_cache_folder(cache))
     return Plan(checkpoint, NATIVE, native.precision, native)
 
 

@@ -155,6 +155,8 @@ def _describe(model: SentenceTransformer, checkpoint: Checkpoint, precision: str
     return ModelInfo(
         engine=NAME,
         isa="",
+        sums="",
+        measured_ms={},
         model_id=checkpoint.model_id,
         revision=checkpoint.revision,
         sha256=checkpoint.sha256,

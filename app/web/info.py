@@ -29,6 +29,8 @@ def info() -> Response:
             "fingerprint": model.fingerprint,
             "engine": model.engine,
             "isa": model.isa,
+            "sums": model.sums,
+            "measured_ms": model.measured_ms,
             "architecture": model.architecture,
             "precision": model.precision,
             "dimension": model.dimension,

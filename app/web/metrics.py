@@ -30,6 +30,8 @@ def _model_labels() -> dict[str, str]:
         "sha256": model.sha256,
         "engine": model.engine,
         "precision": model.precision,
+        "isa": model.isa,
+        "sums": model.sums,
         "pooling": model.pooling,
         "dimension": str(model.dimension),
         "max_tokens": str(model.max_tokens),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
 import os
@@ -33,17 +32,28 @@ class Shape:
         return float(sum(count * per_token + 4 * count**2 * self.hidden * self.layers for count in tokens))
 
 
-def peaks_gflops(seconds: float) -> dict[str, float]:
-    """By precision, what one core reaches here and now with our kernel's best instructions; empty without a kernel."""
+def path_peaks_gflops(seconds: float) -> dict[str, dict[str, float]]:
+    """By path of our kernel and precision, what one core reaches here and now; empty without a kernel.
+
+    Each is measured for so long.
+    """
     try:
         library = importlib.import_module("app.encoder.native.library")
-    except ImportError:
+        paths = [path for path in library.paths() if path not in library.PLAIN_PATHS.values()]
+    except Exception:  # noqa: BLE001 - no kernel, or one that cannot be loaded: then there is no peak to tell
         return {}
-    peaks: dict[str, float] = {}
-    for precision in PRECISIONS:
-        with contextlib.suppress(Exception):
-            peaks[precision] = library.peak_gflops(library.choose_path("auto"), precision, seconds)
-    return peaks
+    return {
+        path: {precision: library.peak_gflops(path, precision, seconds) for precision in PRECISIONS} for path in paths
+    }
+
+
+def core_peaks(peaks: dict[str, dict[str, float]]) -> dict[str, float]:
+    """By precision, the most that any path reaches."""
+    found: dict[str, float] = {}
+    for by_precision in peaks.values():
+        for precision, gflops in by_precision.items():
+            found[precision] = max(gflops, found.get(precision, 0.0))
+    return found
 
 
 def share_of_peak(flop_per_s: float, peak_gflops: float | None) -> float | None:

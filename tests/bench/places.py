@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent.parent
 SERVING = ROOT / ".venv"
 BENCH = SERVING / "bench"
 INFINITY = SERVING / "bench-infinity"
+OPENVINO = SERVING / "bench-openvino"
 CACHE = BENCH / "cache"
 RESULTS = Path(__file__).parent / "results"
 SERVICES = Path(__file__).parent / "services"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+from tests.bench.arithmetic import core_peaks
 from tests.bench.asked import Requests
 from tests.bench.figures import Figures, Visit, figures, knee_per_s
 from tests.bench.generator import Load, Pace, closed_loop
@@ -32,8 +33,8 @@ class Visitor:
     def __init__(self, plan: Plan, requests: Requests, screen: Screen) -> None:
         self.plan = plan
         self.requests = requests
-        self.peaks: dict[str, float] = {}
-        """GFLOP/s of a core by precision, as measured in this round."""
+        self.peaks: dict[str, dict[str, float]] = {}
+        """GFLOP/s of a core by path and precision, as measured in this round."""
         self.figures: list[Figures] = []
         self.visits: list[Visit] = []
         self._screen = screen
@@ -52,7 +53,7 @@ class Visitor:
         """Keep the figures of a load, and show them."""
         one = figures(
             load, service=peer.name, case=case, mode=mode, lengths=lengths, offered=offered,
-            precision=peer.precision, peak=self.peaks.get(peer.precision),
+            precision=peer.precision, peak=self.peaks.get(peer.isa, core_peaks(self.peaks)).get(peer.precision),
         )  # fmt: skip
         self.figures.append(one)
         self._screen.result(one)
@@ -76,10 +77,10 @@ class Visitor:
         if status != 200:
             raise ServiceFailedError(f"GET /info answered {status}")
         info = json.loads(body)
-        name = f"{peer.name}, {info['engine']} {info['precision']}"
+        name = " ".join(filter(None, (f"{peer.name}, {info['engine']}", info["precision"], info["isa"])))
         if self._keys.setdefault(name, peer.key) != peer.key:
             raise SameAsBeforeError(f"{peer.environ} is what {name!r} is already")
-        return replace(peer, name=name, engine=info["engine"], precision=info["precision"])
+        return replace(peer, name=name, engine=info["engine"], precision=info["precision"], isa=info["isa"])
 
 
 class Stay:

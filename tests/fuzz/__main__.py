@@ -27,19 +27,23 @@ def main() -> None:
         sys.exit(run(Path(folder), seconds, seed))
 
 
-def avx512(seconds: float) -> tuple[str, tuple[str, ...]]:
-    """How the AVX-512 paths are run, in words and in flags: by the processor, emulated, or not at all."""
-    if library.MULTIPLIES_BFLOAT16 in library.paths():
-        return "with this processor's AVX-512", ()
+def manner(seconds: float) -> tuple[str, tuple[str, ...]]:
+    """How the paths of AVX-512 and of the tile unit are run, in words and in flags.
+
+    The tile unit always in C, whose reads and writes the sanitizers see. AVX-512 by the processor, emulated, or not at
+    all; without it, no tile path either.
+    """
+    if "avx512_bf16" in library.paths():
+        return "with this processor's AVX-512 and emulated tiles", build.EMULATED_TILES
     why = "emulating it takes a minute to build" if seconds < LEAST_S_FOR_AVX512 else emulated.missing()
-    return (f"without AVX-512: {why}", ()) if why else ("with AVX-512 emulated", (*build.EMULATED, "-O1"))
+    return (f"without AVX-512: {why}", ()) if why else ("with AVX-512 and tiles emulated", (*build.EMULATED, "-O1"))
 
 
 def run(folder: Path, seconds: float, seed: int) -> int:
     """Build and drive; returns the exit code."""
     target, last = folder / build.NAME, folder / "seed"
-    manner, flags = avx512(seconds)
-    print(f"Building with the sanitizers, {manner} …", flush=True)
+    words, flags = manner(seconds)
+    print(f"Building with the sanitizers, {words} …", flush=True)
     build.build(target, *build.SANITIZERS, *flags)
     command = [sys.executable, "-m", "tests.fuzz.driver", str(target), str(seconds), str(seed), str(last)]
     code = subprocess.run(command, cwd=ROOT, env=os.environ | sanitized()).returncode

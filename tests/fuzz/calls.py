@@ -115,13 +115,15 @@ def spoiled_dense(random: np.random.Generator, path: int, weights: Weights) -> N
     if max(linear.inputs, linear.outputs) <= 1 << 16:  # else it is refused
         linear.inputs, linear.outputs = min(linear.inputs, 64), min(linear.outputs, 64)
     numbers = np.zeros((max(rows, 1), 64), np.float32)
-    scratch, out = np.empty_like(numbers), np.empty_like(numbers)
+    needed = library.load().bert_dense_scratch_bytes(path, weights.model.precision, byref(linear), rows)
+    scratch, out = library.aligned(max(int(needed) - int(random.choice([0, 0, 1])), 1)), np.empty_like(numbers)
     code = library.load().bert_dense(
         path,
         weights.model.precision,
         byref(linear),
         int(random.choice([0, 1, 2, 3, 4, odd(random)])),
         *(numbers.ctypes.data if random.random() < 0.98 else None, rows),
-        *(array.ctypes.data if random.random() < 0.98 else None for array in (scratch, out)),
+        *(scratch.ctypes.data if random.random() < 0.98 else None, scratch.nbytes),
+        out.ctypes.data if random.random() < 0.98 else None,
     )
     assert 0 <= code < len(library.ERRORS), f"the kernel gave {code}"

@@ -9,7 +9,7 @@ from app.encoder.native.forward import CALL_TOKENS, Forward
 from app.encoder.native.layout import Dense
 from app.encoder.native.tensorfile import TensorFile
 from app.encoder.native.weights import Weights
-from tests.native_models import SmallModel, Texts, bits, dense, forward_of, normalized, opened, small_model
+from tests.native_models import SmallModel, Texts, bits, dense, forward_of, normalized, opened, plain_of, small_model
 
 MOST_PRODUCTS = 5e6
 LONGEST = 512
@@ -36,7 +36,7 @@ def run(random: np.random.Generator) -> None:
         assert all(answer is None for answer in found.values()), "an empty text was encoded"
         return
     for isa, answer in found.items():
-        for here, plain in zip(answer or (), found[library.PLAIN] or (), strict=True):
+        for here, plain in zip(answer or (), found[plain_of(isa, precision)] or (), strict=True):
             compare(here, plain, isa, precision)
 
 

@@ -10,7 +10,7 @@ import pytest
 from app.encoder.native import library
 from app.encoder.native.layout import Dense
 from tests.native_bert import bert, dense_layers, pooled
-from tests.native_models import SmallModel, assert_same, dense, forward_of, small_model, vectors
+from tests.native_models import SmallModel, assert_same, dense, forward_of, plain_of, small_model, vectors
 
 OK, NO_PATH, BAD_MODEL, BAD_TEXTS, BAD_POOLING, SMALL_SCRATCH = range(len(library.ERRORS))
 LAYERS: dict[str, tuple[Dense, ...]] = {
@@ -27,12 +27,13 @@ def test_dense_layers(layers: tuple[Dense, ...], precision: str) -> None:
     model = small_model(layers=1, dense=layers)
     texts = model.texts([1, 8, 3, 5, 2, 9, 4])
     weights = model.weights(precision)
-    plain = vectors(forward_of(model, weights, library.PLAIN), texts)
+    plain = {isa: vectors(forward_of(model, weights, isa), texts) for isa in set(library.PLAIN_PATHS.values())}
     expected = np.stack([dense_layers(model, pooled(bert(model, text), ("mean",))) for text in texts])
-    assert plain.shape == (7, layers[-1].outputs)
-    assert np.abs(plain - expected).max() < (1e-5 if precision == "float32" else 0.05)
+    for found in plain.values():
+        assert found.shape == (7, layers[-1].outputs)
+        assert np.abs(found - expected).max() < (1e-5 if precision == "float32" else 0.05)
     for isa in library.paths():
-        assert_same(vectors(forward_of(model, weights, isa), texts), plain, precision)
+        assert_same(vectors(forward_of(model, weights, isa), texts), plain[plain_of(isa, precision)], precision)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,7 @@ CALLS: dict[str, tuple[int, dict[str, int | None]]] = {
     "no numbers": (BAD_TEXTS, {"numbers": None}),
     "nowhere to": (BAD_TEXTS, {"out": None}),
     "no scratch": (SMALL_SCRATCH, {"scratch": None}),
+    "a byte of scratch missing": (SMALL_SCRATCH, {"scratch_bytes": 2 * 64 * 4 - 1}),
 }
 
 
@@ -63,7 +65,7 @@ def test_an_unsound_dense_layer_is_refused(small: SmallModel, code: int, changes
     linear = small.weights("float32").dense[0][0]
     numbers, scratch, out = (np.zeros((2, 64), np.float32) for _ in range(3))
     given: dict[str, int | None] = {"path": 0, "precision": 0, "activation": 0, "numbers": numbers.ctypes.data}
-    given |= {"rows": 2, "scratch": scratch.ctypes.data, "out": out.ctypes.data}
+    given |= {"rows": 2, "scratch": scratch.ctypes.data, "scratch_bytes": scratch.nbytes, "out": out.ctypes.data}
     for name, value in changes.items():
         if name in given:
             given[name] = value

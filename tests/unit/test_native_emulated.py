@@ -1,4 +1,5 @@
-"""The AVX-512 paths against the plain one on a processor without AVX-512, by way of kernel/emulated.h and SIMDe."""
+"""The paths of AVX-512 and of the tile unit against the plain ones on a processor without either: by way of
+kernel/emulated.h and SIMDe, and of kernel/tile_emulated.h."""
 
 from __future__ import annotations
 
@@ -10,11 +11,21 @@ from typing import Any
 import pytest
 
 from app.encoder.native import build, library
-from app.encoder.native.selfcheck import compare_with_plain
-from tests.native_models import bits, dense, forward_of, normalized, small_model, states, vectors
+from app.encoder.native.selfcheck import ask_plain, compare
+from tests.native_models import (
+    bits,
+    dense,
+    forward_of,
+    normalized,
+    plain_of,
+    small_model,
+    states,
+    vectors,
+    with_large_scores,
+)
 
-PATHS = ["plain", "avx2", "avx512", "avx512_bf16"]
-# Rows of 6 and what is left of them, panels of 4 and what is left: 1, 2, 3 panels of keys, heads of 1, 2, 3, 5 panels.
+PATHS = ["plain", "plain_tiles", "avx2", "avx512", "avx512_bf16", "amx_bf16"]
+# Rows of 6 and of 16 and what is left of them, panels of 4 and what is left: keys of 1 to 7 panels, heads of 1 to 5.
 MODELS: dict[str, tuple[dict[str, Any], list[int]]] = {
     "heads of one panel": ({"inner": 64}, [*range(1, 19), 33, 48, 49, 64, 65, 100]),
     "heads of two panels": ({"hidden": 128, "head": 32, "inner": 192, "activation": "gelu_tanh"}, [1, 7, 12, 31]),
@@ -56,7 +67,15 @@ def test_bfloat16_is_the_same_to_the_bit(sizes: dict[str, Any], lengths: list[in
     model = small_model(**sizes)
     weights, texts = model.weights("bfloat16"), model.texts(lengths)
     found = {isa: bits(states(forward_of(model, weights, isa), texts)) for isa in PATHS}
-    assert all(found[isa] == found["plain"] for isa in PATHS)
+    assert all(found[isa] == found[plain_of(isa, "bfloat16")] for isa in PATHS)
+
+
+def test_scores_of_any_size_are_the_same_to_the_bit() -> None:
+    model = with_large_scores(60)
+    weights, texts = model.weights("bfloat16"), model.texts([70, 5])
+    for isa in PATHS[2:]:
+        plain = forward_of(model, weights, plain_of(isa, "bfloat16"))
+        assert bits(states(forward_of(model, weights, isa), texts)) == bits(states(plain, texts))
 
 
 @pytest.mark.parametrize(("sizes", "lengths"), MODELS.values(), ids=MODELS)
@@ -67,11 +86,11 @@ def test_float32_is_the_same_on_all_fused_paths_and_near_the_plain_one(
     weights, texts = model.weights("float32"), model.texts(lengths)
     found = {isa: states(forward_of(model, weights, isa), texts) for isa in PATHS}
     assert abs(normalized(found["avx512"]) - normalized(found["plain"])).max() < 1e-6
-    assert bits(found["avx512"]) == bits(found["avx2"]) == bits(found["avx512_bf16"])
+    assert bits(found["avx512"]) == bits(found["avx2"]) == bits(found["avx512_bf16"]) == bits(found["amx_bf16"])
 
 
 @pytest.mark.parametrize("precision", library.PRECISIONS)
-@pytest.mark.parametrize("isa", ["avx512", "avx512_bf16"])
+@pytest.mark.parametrize("isa", PATHS[3:])
 def test_company_poolings_and_dense_layers(isa: str, precision: str) -> None:
     layers = (dense(0, 128, 70, "gelu"), dense(1, 70, 7, "tanh", bias=False))
     model = small_model(layers=1, poolings=("mean", "max"), dense=layers)
@@ -80,10 +99,11 @@ def test_company_poolings_and_dense_layers(isa: str, precision: str) -> None:
     together = vectors(forward, texts)
     assert [bits(forward.vectors(text.ids, text.types, text.starts)[0]) for text in texts] == [*map(bits, together)]
     if precision == "bfloat16":
-        assert bits(together) == bits(vectors(forward_of(model, weights, "plain"), texts))
+        assert bits(together) == bits(vectors(forward_of(model, weights, plain_of(isa, precision)), texts))
 
 
-@pytest.mark.parametrize("isa", ["avx512", "avx512_bf16"])
+@pytest.mark.parametrize("isa", PATHS[3:])
 def test_the_self_check_passes(isa: str) -> None:
     for precision in library.PRECISIONS:
-        compare_with_plain(small_model().weights(precision), isa, 512)
+        weights = small_model().weights(precision)
+        compare(weights, isa, precision, 512, ask_plain(weights, isa, precision, 512))

@@ -31,6 +31,8 @@ def test_environment_beats_file_beats_default(tmp_path: Path) -> None:
         ({"PORT": "65536"}, "<= 65535"),
         ({"WEB_CONCURRENCY": "0"}, ">= 1"),
         ({"BERT_ENGINE": "onnx"}, "BERT_ENGINE: 'onnx' cannot be used"),
+        ({"BERT_ISA": "avx9"}, "BERT_ISA: 'avx9' cannot be used"),
+        ({"BERT_ISA": "avx2,,avx512"}, "BERT_ISA: 'avx2,,avx512' cannot be used"),
         ({"BERT_TRUNCATE": "perhaps"}, "BERT_TRUNCATE: 'perhaps' cannot be used"),
         ({"BERT_MODEL_SHA256": "abc"}, "BERT_MODEL_SHA256"),
         ({"BERT_API_KEY": ","}, "BERT_API_KEY: cannot be used"),

@@ -26,14 +26,30 @@ FLAGS = (
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g")
 # For processors with AVX2 and without AVX-512: kernel/emulated.h, which needs SIMDe (Debian: libsimde-dev).
 EMULATED = ("-DKERNEL_EMULATED", "-mavx2", "-mfma", "-Wno-psabi")
+# The tile unit (AMX) alone in plain C, for tests on processors that lack it, and for sanitizers, which see no assembly.
+EMULATED_TILES = ("-DKERNEL_EMULATED_TILES",)
+# For a compiler or assembler that does not know the tile unit: it costs that path alone.
+WITHOUT_TILES = "-DKERNEL_WITHOUT_TILES"
 
 
 class NoCompilerError(Exception):
     """There is no C compiler, or it cannot compile the kernel; the sentence says which."""
 
 
-def build(target: Path, *extra: str) -> None:
-    """Compile the kernel to `target`, whole or not at all. Raises NoCompilerError."""
+def build(target: Path, *extra: str) -> bool:
+    """Compile the kernel to `target`, whole or not at all; whether with the tile path. Raises NoCompilerError."""
+    try:
+        _compile(target, *extra)
+    except NoCompilerError as error:
+        try:
+            _compile(target, WITHOUT_TILES, *extra)
+        except NoCompilerError:
+            raise error from None
+        return False
+    return True
+
+
+def _compile(target: Path, *extra: str) -> None:
     temporary = target.with_suffix(f".{os.getpid()}.tmp")
     sources = sorted(str(path) for path in (HERE / "kernel").glob("*.c"))
     command = [*compiler(), *FLAGS, *extra, "-o", str(temporary), *sources, "-lm"]
@@ -66,7 +82,8 @@ def main(arguments: list[str]) -> None:
     """Build where the engine looks for it, or at the path given, with further flags after it."""
     target = Path(arguments[0]) if arguments else HERE / NAME
     try:
-        build(target, *arguments[1:])
+        if not build(target, *arguments[1:]):
+            sys.stderr.write("The kernel was built without its path for AMX, which this compiler does not know.\n")
     except NoCompilerError as error:
         sys.stderr.write(f"The kernel was not built: {error}.\nThe service will run on sentence-transformers.\n")
         sys.exit(1 if arguments else 0)

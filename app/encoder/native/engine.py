@@ -5,28 +5,33 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import structlog
 from tokenizers import Tokenizer
 from tokenizers.normalizers import Lowercase
 from tokenizers.normalizers import Sequence as Normalizers
 
 from app.encoder.checkpoint import Checkpoint
 from app.encoder.contract import Embeddings, ModelInfo
-from app.encoder.native import selfcheck
+from app.encoder.native import choice, library, selfcheck
+from app.encoder.native.choice import Choice
 from app.encoder.native.forward import CALL_TOKENS, Forward, LaidOut
-from app.encoder.native.library import MULTIPLIES_BFLOAT16
 from app.encoder.native.packed import Packed
+from app.encoder.native.selfcheck import Witness, WrongPathError
 from app.encoder.native.support import Architecture, examine
 from app.encoder.native.tensorfile import TensorFile
+from app.encoder.native.trial import Candidate
 from app.encoder.native.weights import Weights, pack
 from app.encoder.tokens import TextTokenizer, TokenizedText
 from app.encoder.vectors import finished
-from app.errors import TextTooLongError
+from app.errors import ConfigurationError, ModelRefusedError, TextTooLongError
 
 NAME = "native"
+log = structlog.get_logger("serve-bert")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +41,31 @@ class Prepared:
     architecture: Architecture
     packed: Packed
     tokenizer: Tokenizer
-    precision: str
-    isa: str
+    choice: Choice
+    witness: Witness
+
+    @property
+    def isa(self) -> str:
+        """The path that computes."""
+        return self.choice.isa
+
+    @property
+    def precision(self) -> str:
+        """That of the weights and of what goes into each product."""
+        return self.choice.precision
+
+    @property
+    def sums(self) -> str:
+        """The order in which the path adds, of which its bits come."""
+        return library.sums(self.isa, self.precision)
+
+    def facts(self) -> dict[str, object]:
+        """What a boot says of it."""
+        packed = self.packed
+        facts: dict[str, object] = {"isa": self.isa, "sums": self.sums}
+        if self.choice.times:
+            facts["measured_ms"] = choice.in_ms(self.choice.times)
+        return facts | {"packed": packed.place + (f" ({packed.why or 'made just now'})" if packed.made else "")}
 
 
 class NativeEncoder:
@@ -47,7 +75,10 @@ class NativeEncoder:
         """Map the packed file and hold the path against the plain one. Raises ModelRefusedError if they differ."""
         architecture = prepared.architecture
         weights = Weights(TensorFile(prepared.packed.descriptor), architecture, prepared.precision)
-        selfcheck.compare_with_plain(weights, prepared.isa, checkpoint.max_tokens)
+        try:
+            selfcheck.compare(weights, prepared.isa, prepared.precision, checkpoint.max_tokens, prepared.witness)
+        except WrongPathError as error:
+            raise ModelRefusedError(f"{error}; BERT_ISA or BERT_ENGINE can name another") from None
         self._forward = Forward(weights, prepared.isa, architecture.poolings, checkpoint.max_tokens)
         self._tokenizer = TextTokenizer(prepared.tokenizer, checkpoint.max_tokens)
         self._prompt = checkpoint.recipe.default_prompt
@@ -123,15 +154,27 @@ def _laid_out(texts: Sequence[TokenizedText]) -> LaidOut:
 
 
 def prepare(checkpoint: Checkpoint, *, precision: str, isa: str, cache: Path | None) -> Prepared:
-    """Examine a verified model and have its weights packed in the folder `cache`; "auto" precision is resolved.
+    """Choose among the paths that `isa` names, and have the weights packed in the folder `cache`.
 
-    Raises UnsupportedError if the kernel cannot run the model.
+    A path that computes wrongly is left out, with a warning, and the next one serves; if it is the only one named, or
+    the last, ConfigurationError is raised. Raises UnsupportedError if the kernel cannot run the model.
     """
-    architecture = examine(checkpoint)
-    if precision == "auto":
-        precision = "bfloat16" if isa == MULTIPLIES_BFLOAT16 else "float32"
-    packed = pack(checkpoint, architecture, precision, cache)
-    return Prepared(architecture, packed, _read_tokenizer(checkpoint), precision, isa)
+    architecture, tokenizer, paths = examine(checkpoint), _read_tokenizer(checkpoint), choice.paths_named(isa)
+    candidates = choice.candidates(paths, precision)
+    measure = partial(choice.measured, architecture.shape, architecture.activation, cache)
+    while candidates:
+        chosen = choice.choose(candidates, measure)
+        packed = pack(checkpoint, architecture, chosen.precision, cache)
+        weights = Weights(TensorFile(packed.descriptor), architecture, chosen.precision)
+        witness = selfcheck.ask_plain(weights, chosen.isa, chosen.precision, checkpoint.max_tokens)
+        try:
+            selfcheck.compare(weights, chosen.isa, chosen.precision, checkpoint.max_tokens, witness)
+        except WrongPathError as error:
+            log.warning("a path is left out", isa=chosen.isa, precision=chosen.precision, reason=str(error))
+            candidates.remove(Candidate(chosen.isa, chosen.precision))
+            continue
+        return Prepared(architecture, packed, tokenizer, chosen, witness)
+    raise ConfigurationError(f"BERT_ISA: '{isa}' cannot be used: {', '.join(paths)} give other vectors than plain")
 
 
 def _read_tokenizer(checkpoint: Checkpoint) -> Tokenizer:
@@ -148,6 +191,8 @@ def _describe(checkpoint: Checkpoint, prepared: Prepared) -> ModelInfo:
     return ModelInfo(
         engine=NAME,
         isa=prepared.isa,
+        sums=prepared.sums,
+        measured_ms=choice.in_ms(prepared.choice.times),
         model_id=checkpoint.model_id,
         revision=checkpoint.revision,
         sha256=checkpoint.sha256,

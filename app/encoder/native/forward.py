@@ -5,16 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from ctypes import byref
+from typing import Protocol
 
 import numpy as np
 
 from app.encoder.native import library
-from app.encoder.native.weights import Weights
+from app.encoder.native.layout import Dense
 
 # Scratch is made for so many tokens, or one longest text: more in one call would gain nothing and cost memory.
 CALL_TOKENS = 256
 LaidOut = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Ids, type ids and starts of texts laid end to end, as `Forward.vectors` takes them."""
+
+
+class Weights(Protocol):
+    """What the kernel computes with: `app.encoder.native.weights.Weights`, or made ones."""
+
+    model: library.Model
+    dense: list[tuple[library.Linear, Dense]]
 
 
 class Forward:
@@ -95,16 +103,20 @@ class Forward:
     def _dense(self, linear: library.Linear, activation: str, inputs: np.ndarray) -> np.ndarray:
         inputs = np.ascontiguousarray(inputs)
         out = np.empty((len(inputs), linear.outputs), np.float32)
-        scratch = library.aligned(inputs.nbytes)
+        precision = self._weights.model.precision
+        scratch = library.aligned(
+            self._library.bert_dense_scratch_bytes(self._path, precision, byref(linear), len(inputs))
+        )
         library.check(
             self._library.bert_dense(
                 self._path,
-                self._weights.model.precision,
+                precision,
                 byref(linear),
                 library.ACTIVATIONS.index(activation),
                 inputs.ctypes.data,
                 len(inputs),
                 scratch.ctypes.data,
+                scratch.nbytes,
                 out.ctypes.data,
             )
         )

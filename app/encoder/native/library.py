@@ -1,4 +1,4 @@
-"""The compiled kernel as Python sees it: its structs, its paths (instruction sets), its calls.
+"""The compiled kernel as Python sees it: its structs, its paths, its calls.
 
 ctypes, because it needs nothing but a C compiler to build (no Python headers) and lets go of the GIL around each call.
 kernel/bert.h says what each call promises.
@@ -14,12 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from app.errors import ConfigurationError
-
-ABI = 1
-PLAIN, MULTIPLIES_BFLOAT16 = "plain", "avx512_bf16"
+ABI = 2
+PLAIN = "plain"
 LIBRARY = Path(__file__).parent / "libbert.so"
 PRECISIONS = ("float32", "bfloat16")
+SUMS = ("singles", "pairs", "tiles")
+"""The orders in which a path may add: README.md, "The orders of adding"."""
+PLAIN_PATHS = {"singles": PLAIN, "pairs": PLAIN, "tiles": "plain_tiles"}
+"""The readable path of each order."""
 ACTIVATIONS = ("identity", "gelu", "gelu_tanh", "relu", "tanh")
 POOLINGS = ("mean", "cls", "max", "lasttoken")
 STAGES = ("embed", "qkv", "attention", "project", "feed_up", "feed_down", "normalize", "pool")
@@ -100,8 +102,14 @@ def _declare(library: ctypes.CDLL) -> None:
     library.bert_dense.restype = c_int32
     library.bert_dense.argtypes = (
         *(c_int32, c_int32, POINTER(Linear), c_int32),
-        *(c_void_p, c_int32, c_void_p, c_void_p),
+        *(c_void_p, c_int32, c_void_p, c_size_t, c_void_p),
     )
+    library.bert_dense_scratch_bytes.restype = c_size_t
+    library.bert_dense_scratch_bytes.argtypes = (c_int32, c_int32, POINTER(Linear), c_int32)
+    library.bert_path_sums.restype, library.bert_path_sums.argtypes = c_int32, (c_int32, c_int32)
+    library.bert_path_code.restype, library.bert_path_code.argtypes = c_int32, (c_int32, c_int32)
+    library.bert_tiles_obstacle.restype, library.bert_tiles_obstacle.argtypes = c_char_p, ()
+    library.bert_processor.restype, library.bert_processor.argtypes = None, (c_char_p, c_size_t)
     library.bert_peak.restype, library.bert_peak.argtypes = c_double, (c_int32, c_int32, c_int64)
 
 
@@ -116,17 +124,29 @@ def paths(library: ctypes.CDLL | None = None) -> dict[str, int]:
     return found
 
 
-def choose_path(isa: str) -> str:
-    """The path that BERT_ISA names; "auto": the fastest that runs here. Raises ConfigurationError if it cannot run.
+def sums(isa: str, precision: str) -> str:
+    """The order in which a path that runs here adds, one of SUMS."""
+    return SUMS[load().bert_path_sums(paths()[isa], PRECISIONS.index(precision))]
 
-    And UnavailableError if there is no kernel at all.
-    """
-    runnable = list(paths())
-    if isa == "auto":
-        return runnable[-1]
-    if isa not in runnable:
-        raise ConfigurationError(f"BERT_ISA: '{isa}' cannot run on this processor; these can: {', '.join(runnable)}")
-    return isa
+
+def same_code(isa: str, precision: str) -> str:
+    """The first path that computes in this precision by the same code as this one, which runs here."""
+    here = paths()
+    code = load().bert_path_code(here[isa], PRECISIONS.index(precision))
+    return next(name for name, index in here.items() if index == code)
+
+
+def processor() -> str:
+    """What makes this processor run as it does: maker, model, features, what the system lets a program use."""
+    text = ctypes.create_string_buffer(256)
+    load().bert_processor(text, len(text))
+    return text.value.decode()
+
+
+def tiles_obstacle() -> str:
+    """Why a processor that has a tile unit (AMX) cannot use it; "" if it can, or has none."""
+    found: bytes | None = load().bert_tiles_obstacle()
+    return found.decode() if found else ""
 
 
 def check(code: int) -> None:

@@ -69,7 +69,7 @@ def compare(
     found = []
     for index, (path, precision) in enumerate(runs, 1):
         tell(f"native {path} {precision}", index / (len(runs) + 1))
-        some = texts[: plan.plain_texts] if path == library.PLAIN else texts
+        some = texts[: plan.plain_texts] if path in library.PLAIN_PATHS.values() else texts
         found.append(_encode(open_encoder(native.planned(checkpoint, precision, path)), path, precision, some))
     return [_fidelity(one, expected, texts) for one in found], list(_differences(found))
 

@@ -26,7 +26,7 @@ class Timing:
     times_native: dict[str, float] = field(default_factory=dict)
     """By precision, how many times the native engine's time at this workload."""
     share_of_peak: float | None = None
-    """Of what this core can multiply in this precision, here and now."""
+    """Of what this core can multiply in this precision, here and now; a native path: with its own instructions."""
     stages: dict[str, float] = field(default_factory=dict)
     """The part of a forward that each took; of the native engine alone."""
 
@@ -42,9 +42,15 @@ class Yardsticks:
     flop: dict[str, float]
     """By workload."""
     peaks_gflops: dict[str, float]
-    """Of one core, by precision."""
+    """Of one core, by precision: the most that any path reaches."""
+    own_peaks_gflops: dict[str, dict[str, float]]
+    """Of the native engine's paths, by the engine's name and precision."""
     native: dict[str, str]
     """By precision, the name of the native engine on the path that the service takes."""
+
+    def peak_gflops(self, engine: str, precision: str) -> float | None:
+        """What an engine is held against: its own path's peak, or the core's."""
+        return self.own_peaks_gflops.get(engine, self.peaks_gflops).get(precision)
 
 
 def timings(visits: Sequence[Visit], yardsticks: Yardsticks) -> list[Timing]:
@@ -68,7 +74,7 @@ def _timing(
         calls=len(calls_ms),
         cores=sum(visit.cpu_ms for visit in mine) / sum(calls_ms),
         times_native={kind: ms[key] / native_ms for kind, native_ms in natives.items() if native_ms},
-        share_of_peak=share(yardsticks.flop[workload], ms[key], yardsticks.peaks_gflops.get(precision)),
+        share_of_peak=share(yardsticks.flop[workload], ms[key], yardsticks.peak_gflops(engine, precision)),
         stages=parts([visit.stages_ms for visit in mine]),
     )
 
@@ -83,12 +89,3 @@ def parts(stages_ms: Sequence[dict[str, float]]) -> dict[str, float]:
     medians = {stage: statistics.median(one[stage] for one in stages_ms) for stage in stages_ms[0]}
     whole = sum(medians.values())
     return {stage: ms / whole for stage, ms in medians.items()} if whole else {}
-
-
-def core_peaks(peaks: dict[str, dict[str, float]]) -> dict[str, float]:
-    """By precision, the most that any path reaches."""
-    found: dict[str, float] = {}
-    for by_precision in peaks.values():
-        for precision, gflops in by_precision.items():
-            found[precision] = max(gflops, found.get(precision, 0.0))
-    return found

@@ -10,7 +10,7 @@ from typing import Any
 from app.encoder import Checkpoint
 from app.encoder.native.library import PRECISIONS
 from app.errors import ConfigurationError, ModelRefusedError, one_line
-from tests.bench.encoder import libraries, native, prepacked
+from tests.bench.encoder import libraries, native, openvino, prepacked
 from tests.bench.encoder.contender import CannotRunError, Contender
 
 
@@ -36,6 +36,7 @@ def gather(checkpoint: Checkpoint, positions: int) -> Lineup:
     found.add("eager BertModel", lambda: [libraries.eager(checkpoint.directory)])
     found.add("SentenceTransformer.encode", lambda: [libraries.sentence_transformers(checkpoint, positions)])
     found.add("ONNX Runtime", lambda: [libraries.onnx_runtime()])
+    found.add("OpenVINO", lambda: [openvino.contender()])
     for precision in PRECISIONS:
         found.add(f"{prepacked.NAME} {precision}", partial(_prepacked, model, precision))
     for precision in PRECISIONS:

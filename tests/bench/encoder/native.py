@@ -28,13 +28,20 @@ def paths(precision: str) -> list[str]:
         found = list(library.paths())
     except library.UnavailableError as error:
         raise CannotRunError(str(error)) from None
-    # In float32 this path is the one before it.
-    return [path for path in found if (path, precision) != (library.MULTIPLIES_BFLOAT16, "float32")]
+    return [path for path in found if library.same_code(path, precision) == path]
 
 
 def planned(checkpoint: Checkpoint, precision: str, path: str) -> Plan:
     """As the service would run it; the packed file is the service's too."""
     return plan(checkpoint, engine="native", precision=precision, isa=path)
+
+
+def auto_path(checkpoint: Checkpoint, precision: str) -> str:
+    """The path that the service takes in this precision. Raises CannotRunError if it takes another engine."""
+    prepared = planned(checkpoint, precision, "auto").native
+    if prepared is None:
+        raise CannotRunError("the plan names another engine")
+    return prepared.isa
 
 
 def contenders(checkpoint: Checkpoint, precision: str, positions: int) -> Iterator[Contender]:
@@ -50,7 +57,7 @@ def contenders(checkpoint: Checkpoint, precision: str, positions: int) -> Iterat
 
 
 def _contender(forward: Forward, path: str, precision: str) -> Contender:
-    is_plain = path == library.PLAIN
+    is_plain = path in library.PLAIN_PATHS.values()
 
     def prepare(workload: Workload) -> Call | None:
         if is_plain and workload.name != str(SHORT_TOKENS):

@@ -20,15 +20,16 @@ median over rounds of each round's median. Columns are tokens of one text (speci
 of each.
 
 - native: ids to pooled vectors, with calls of up to {CALL_TOKENS} tokens, as the service makes them. eager \
-BertModel, ONNX Runtime, oneDNN-prepacked: ids to the mean over the tokens. SentenceTransformer.encode: text to unit \
-vector, with its tokenizing; it has no text of 1 token. Beyond the recipe's longest text, ids go up to the model's \
-positions.
+BertModel, ONNX Runtime, OpenVINO, oneDNN-prepacked: ids to the mean over the tokens. SentenceTransformer.encode: text \
+to unit vector, with its tokenizing; it has no text of 1 token. Beyond the recipe's longest text, ids go up to the \
+model's positions.
 - oneDNN-prepacked: a BERT written out on torch's oneDNN products, with weights laid out anew for each workload's \
 number of rows, fused QKV and residuals in the products: about what torch.compile with freezing gives.
 - cores: CPU time by time; below 1, another process had the core. cosine: the least to eager BertModel over all \
 workloads.
 - of the peak: floating-point operations of the matrix products, by what this core multiplies at best in that \
-precision (register-only loops of the best path, measured in every round).
+precision (register-only loops, measured in every round): a native path by its own instructions, the others by the \
+best path's.
 - stages: parts of their sum, each the median over rounds. The plain path runs once, at one workload.
 - fidelity: against SentenceTransformer.encode in float32 in batches, each text cut at the recipe's longest. \
 difference: the largest between two components. same bits: texts whose vector is the same to the bit alone and packed \

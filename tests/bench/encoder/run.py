@@ -12,10 +12,10 @@ from typing import Any
 from rich.console import Console
 
 from tests.bench import machine
-from tests.bench.arithmetic import Shape
-from tests.bench.encoder import corpus, fidelity
+from tests.bench.arithmetic import Shape, core_peaks
+from tests.bench.encoder import corpus, fidelity, native
 from tests.bench.encoder.contender import CannotRunError
-from tests.bench.encoder.figures import Timing, Yardsticks, core_peaks, timings
+from tests.bench.encoder.figures import Timing, Yardsticks, timings
 from tests.bench.encoder.lineup import Lineup, gather
 from tests.bench.encoder.outcome import Outcome, publish
 from tests.bench.encoder.plan import FULL, QUICK, Plan
@@ -65,6 +65,8 @@ class _Run:
         path_peaks = median_peaks(rounds.peaks)
         flop = {workload.name: self._flop(workload) for workload in self._workloads}
         peaks = core_peaks(path_peaks)
+        own_peaks = {native.name_of(path): by_precision for path, by_precision in path_peaks.items()}
+        yardsticks = Yardsticks(flop, peaks, own_peaks, self._default_paths())
         return Outcome(
             began=began.isoformat(timespec="seconds"),
             took_s=(datetime.now(UTC) - began).total_seconds(),
@@ -74,7 +76,7 @@ class _Run:
             peaks_gflops=dict(peaks),
             path_peaks_gflops=path_peaks,
             flop=flop,
-            timings=sorted(timings(rounds.visits, Yardsticks(flop, peaks, self._default_paths())), key=self._place),
+            timings=sorted(timings(rounds.visits, yardsticks), key=self._place),
             cosines=self._cosines(),
             sources=self._sources,
             fidelity=compared,
@@ -125,8 +127,9 @@ class _Run:
         return found
 
     def _default_paths(self) -> dict[str, str]:
-        """By precision, the last of the native engines: the fastest path."""
-        return {one.precision: one.name for one in self._lineup.contenders if one.stages_s}
+        """By precision, the native engine on the path that `auto` takes here."""
+        here = dict.fromkeys(one.precision for one in self._lineup.contenders if one.stages_s)
+        return {precision: native.name_of(native.auto_path(self._checkpoint, precision)) for precision in here}
 
 
 def _positions(model: Path) -> int:

@@ -106,7 +106,7 @@ class Rounds:
 
     def _measure_peaks(self) -> None:
         try:
-            paths = [path for path in library.paths() if path != library.PLAIN]
+            paths = [path for path in library.paths() if path not in library.PLAIN_PATHS.values()]
         except library.UnavailableError:
             return
         for path in paths:

@@ -28,6 +28,8 @@ class Peer:
     folder: Path = SERVICES
     precision: str = "float32"
     engine: str = "torch"
+    isa: str = ""
+    """The path of our kernel that computes, if it is that."""
     has_info: bool = False
     """Whether GET /info tells its engine and precision."""
     scope: Scope = "all"

@@ -2,6 +2,38 @@
 
 #define MOST_HEAD_COLUMNS 256 /* checks.h refuses wider heads */
 
+/* Scratch of one head: its keys and values as panels, and six rows of scores and of probabilities. Sized for 4-byte
+ * elements throughout; each part starts aligned. */
+struct attention_scratch {
+    void *keys, *values, *probabilities;
+    float *scores;
+};
+
+static struct attention_scratch cut_attention(void *scratch, size_t *used, long tokens, long head)
+{
+    size_t keys = (size_t)round_up(tokens, BERT_COLUMNS);
+    struct attention_scratch parts;
+    parts.keys = cut(scratch, used, keys * (size_t)head * sizeof(float));
+    parts.values = cut(scratch, used, keys * (size_t)head * sizeof(float));
+    parts.scores = cut(scratch, used, TILE_ROWS * keys * sizeof(float));
+    parts.probabilities = cut(scratch, used, TILE_ROWS * keys * sizeof(float));
+    return parts;
+}
+
+static size_t attention_bytes(long tokens, long head)
+{
+    size_t used = 0;
+    cut_attention(NULL, &used, tokens, head);
+    return used;
+}
+
+static struct attention_scratch lay_out_attention(void *scratch, long tokens, long head)
+{
+    size_t used = 0;
+    make_whole(scratch, attention_bytes(tokens, head));
+    return cut_attention(scratch, &used, tokens, head);
+}
+
 /* A head's keys as panels whose columns are tokens: the scores are then a matrix product like any other. */
 static void pack_keys(const element *keys, long stride, long tokens, long head, weight *panels)
 {

@@ -10,13 +10,15 @@
 #include <stdint.h>
 
 /* Raised with every change of a struct, a signature or the layout: library.py refuses a library of another number. */
-#define BERT_ABI 1
+#define BERT_ABI 2
 
 #define BERT_ALIGNMENT 64
 /* A panel: 16 output columns of a weight matrix. */
 #define BERT_COLUMNS 16
 
 enum bert_precision { BERT_FLOAT32, BERT_BFLOAT16 };
+/* The order in which a matrix product's sums are made, of which its bits come: ../README.md. */
+enum bert_sums { BERT_SINGLES, BERT_PAIRS, BERT_TILES };
 enum bert_activation { BERT_IDENTITY, BERT_GELU, BERT_GELU_TANH, BERT_RELU, BERT_TANH };
 enum bert_pooling { BERT_MEAN, BERT_CLS, BERT_MAX, BERT_LAST };
 enum bert_error { BERT_OK, BERT_NO_PATH, BERT_BAD_MODEL, BERT_BAD_TEXTS, BERT_BAD_POOLING, BERT_SMALL_SCRATCH };
@@ -75,8 +77,21 @@ int32_t bert_abi(void);
 /* The path's name ("plain", "avx2", …), in the order from the plainest to the fastest; NULL past the last. */
 const char *bert_path_name(int32_t path);
 
-/* Whether this processor, and this build, can run the path. */
+/* Whether this processor, and this build, can run the path. The first call asks the system for the tile unit. */
 int32_t bert_path_runs(int32_t path);
+
+/* The first path that computes in this precision by the same code; -1 if the path cannot run here. */
+int32_t bert_path_code(int32_t path, int32_t precision);
+
+/* Why a processor that has a tile unit cannot use it; NULL if it can, or has none. */
+const char *bert_tiles_obstacle(void);
+
+/* The order in which a path adds (enum bert_sums); -1 if it cannot run here. */
+int32_t bert_path_sums(int32_t path, int32_t precision);
+
+/* What makes this processor run as it does: maker, family, model and stepping, features, states that the system keeps.
+ * "" where nothing is known. `text` gets at most `bytes`, with the 0 at its end. */
+void bert_processor(char *text, size_t bytes);
 
 /* Bytes of scratch for so many tokens in all, the longest text having so many; 0 if the model or path is not sound. */
 size_t bert_scratch_bytes(int32_t path, const struct bert_model *model, int32_t tokens, int32_t longest);
@@ -87,9 +102,12 @@ int32_t bert_encode(int32_t path, const struct bert_model *model, const struct b
                     const int32_t *poolings, int32_t pooling_count, void *scratch, size_t scratch_bytes,
                     float *vectors, uint64_t *stage_ns);
 
-/* A dense layer over float32 rows: outputs [rows][dense->outputs]. `scratch` holds [rows][dense->inputs] float32. */
+/* A dense layer over float32 rows: outputs [rows][dense->outputs]; `scratch` as for bert_encode. */
 int32_t bert_dense(int32_t path, int32_t precision, const struct bert_linear *dense, int32_t activation,
-                   const float *inputs, int32_t rows, void *scratch, float *outputs);
+                   const float *inputs, int32_t rows, void *scratch, size_t scratch_bytes, float *outputs);
+
+/* Bytes of scratch that bert_dense needs for so many rows; 0 if an argument is not sound. */
+size_t bert_dense_scratch_bytes(int32_t path, int32_t precision, const struct bert_linear *dense, int32_t rows);
 
 /* Multiplies and adds in registers alone, the most that a core can do: runs `rounds` of it, returns the FLOP done. */
 double bert_peak(int32_t path, int32_t precision, int64_t rounds);

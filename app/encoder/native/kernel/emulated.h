@@ -40,6 +40,17 @@ static inline float emulated_reduce_max_ps(__m512 x)
 }
 #define _mm512_reduce_max_ps emulated_reduce_max_ps
 
+static inline int32_t emulated_reduce_max_epi32(__m512i x)
+{
+    simde__m512i_private from = simde__m512i_to_private(x);
+    int32_t largest = from.i32[0];
+    for (int i = 1; i < 16; i++)
+        largest = from.i32[i] > largest ? from.i32[i] : largest;
+    return largest;
+}
+#undef _mm512_reduce_max_epi32
+#define _mm512_reduce_max_epi32 emulated_reduce_max_epi32
+
 /* VDPBF16PS and VCVTNEPS2BF16 take subnormal numbers for zero and give none, whatever MXCSR says. */
 static inline float emulated_flush(float x) { return fabsf(x) < FLT_MIN ? copysignf(0, x) : x; }
 
@@ -80,5 +91,14 @@ static inline __m256i emulated_cvtneps_pbh(__m512 x)
     return _mm256_loadu_si256((const __m256i *)narrow);
 }
 #define _mm512_cvtneps_pbh emulated_cvtneps_pbh
+
+static inline __m512i emulated_cvtne2ps_pbh(__m512 high, __m512 low)
+{
+    simde__m512i_private both;
+    both.m256i[0] = emulated_cvtneps_pbh(low);
+    both.m256i[1] = emulated_cvtneps_pbh(high);
+    return simde__m512i_from_private(both);
+}
+#define _mm512_cvtne2ps_pbh emulated_cvtne2ps_pbh
 
 #endif

@@ -11,6 +11,10 @@
 #include "elements.h"
 #include "functions.h"
 
+/* Each sum of a product begins with the bias and goes onto the residual at its end; rows lie without gaps. */
+#define SUMS_BEGIN_AS_RESIDUAL 0
+static long row_stride(long columns) { return columns; }
+
 #include "tile.h"
 
 #include "attention.h"
@@ -35,4 +39,16 @@ static double peak(int64_t rounds)
     return 2.0 * (double)rounds * TILE_ROWS * TILE_COLUMNS * STEP / PHASES;
 }
 
-const struct path PATH = {sizeof(element), embed, normalize, multiply, attend, convert, peak};
+const struct path PATH = {
+    .sums = BFLOAT16 ? BERT_PAIRS : BERT_SINGLES,
+    .element_bytes = sizeof(element),
+    .feed_rows = 48, /* so that its wide activations stay in the second cache */
+    .row_stride = row_stride,
+    .embed = embed,
+    .normalize = normalize,
+    .multiply = multiply,
+    .attend = attend,
+    .attention_bytes = attention_bytes,
+    .convert = convert,
+    .peak = peak,
+};

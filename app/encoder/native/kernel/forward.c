@@ -13,13 +13,10 @@
 #include "paths.h"
 #include "pooling.h"
 
-/* The feed-forward block goes through in rows of this many, so that its wide activations stay in the second cache. */
-#define FEED_ROWS 48
-
 struct buffers {
-    float *residual;    /* [tokens][hidden] */
-    void *activations;  /* [tokens][hidden] */
-    void *wide;         /* [tokens][3 × hidden], later [FEED_ROWS][inner] */
+    float *residual;    /* [tokens + slack][hidden] */
+    void *activations;  /* the same, in the path's stride */
+    void *wide;         /* [tokens + slack][3 × hidden], later [feed_rows + slack][inner], in its stride too */
     void *attention;
     int32_t *positions; /* [tokens] */
     size_t bytes;
@@ -35,18 +32,24 @@ struct run {
     uint64_t began_ns;
 };
 
+static size_t activation_bytes(const struct path *path, long rows, long columns)
+{
+    return (size_t)(rows * path->row_stride(columns)) * path->element_bytes;
+}
+
 static struct buffers lay_out(const struct path *path, const struct bert_model *model, long tokens, long longest,
                               char *scratch)
 {
     struct buffers laid;
-    size_t used = 0, element = path->element_bytes;
-    size_t hidden = (size_t)model->hidden, rows = (size_t)tokens;
-    size_t qkv = rows * 3 * hidden, fed = (rows < FEED_ROWS ? rows : FEED_ROWS) * (size_t)model->inner;
-    laid.residual = cut(scratch, &used, rows * hidden * sizeof(float));
-    laid.activations = cut(scratch, &used, rows * hidden * element);
-    laid.wide = cut(scratch, &used, (qkv > fed ? qkv : fed) * element);
-    laid.attention = cut(scratch, &used, attention_bytes(longest, model->hidden / model->heads));
-    laid.positions = cut(scratch, &used, rows * sizeof(int32_t));
+    size_t used = 0;
+    long rows = tokens + path->slack_rows;
+    long fed_rows = (tokens < path->feed_rows ? tokens : path->feed_rows) + path->slack_rows;
+    size_t qkv = activation_bytes(path, rows, 3 * model->hidden), fed = activation_bytes(path, fed_rows, model->inner);
+    laid.residual = cut(scratch, &used, (size_t)rows * (size_t)model->hidden * sizeof(float));
+    laid.activations = cut(scratch, &used, activation_bytes(path, rows, model->hidden));
+    laid.wide = cut(scratch, &used, qkv > fed ? qkv : fed);
+    laid.attention = cut(scratch, &used, path->attention_bytes(longest, model->hidden / model->heads));
+    laid.positions = cut(scratch, &used, (size_t)tokens * sizeof(int32_t));
     laid.bytes = used;
     return laid;
 }
@@ -79,14 +82,14 @@ static void embed(struct run *run)
 static void attend(struct run *run, const struct bert_layer *layer)
 {
     const struct buffers *at = &run->buffers;
-    size_t row_bytes = (size_t)run->model->hidden * run->path->element_bytes;
+    long hidden = run->model->hidden;
     run->path->multiply(&layer->qkv, at->activations, run->tokens, BERT_IDENTITY, TO_ACTIVATIONS, at->wide);
     clock_stage(run, BERT_QKV);
     for (int32_t text = 0; text < run->texts->count; text++) {
-        size_t start = (size_t)run->texts->starts[text];
-        long tokens = run->texts->starts[text + 1] - (long)start;
-        run->path->attend((char *)at->wide + start * 3 * row_bytes, tokens, run->model->hidden, run->model->heads,
-                          at->attention, (char *)at->activations + start * row_bytes);
+        long start = run->texts->starts[text], tokens = run->texts->starts[text + 1] - start;
+        run->path->attend((char *)at->wide + activation_bytes(run->path, start, 3 * hidden), tokens, hidden,
+                          run->model->heads, at->attention,
+                          (char *)at->activations + activation_bytes(run->path, start, hidden));
     }
     clock_stage(run, BERT_ATTENTION);
     run->path->multiply(&layer->project, at->activations, run->tokens, BERT_IDENTITY, ONTO_RESIDUAL, at->residual);
@@ -96,22 +99,22 @@ static void attend(struct run *run, const struct bert_layer *layer)
 static void feed(struct run *run, const struct bert_layer *layer)
 {
     const struct buffers *at = &run->buffers;
-    size_t hidden = (size_t)run->model->hidden;
-    for (long row = 0; row < run->tokens; row += FEED_ROWS) {
-        long rows = run->tokens - row < FEED_ROWS ? run->tokens - row : FEED_ROWS;
-        const char *inputs = (const char *)at->activations + (size_t)row * hidden * run->path->element_bytes;
+    long hidden = run->model->hidden, at_once = run->path->feed_rows;
+    for (long row = 0; row < run->tokens; row += at_once) {
+        long rows = run->tokens - row < at_once ? run->tokens - row : at_once;
+        const char *inputs = (const char *)at->activations + activation_bytes(run->path, row, hidden);
         run->path->multiply(&layer->feed_up, inputs, rows, run->model->activation, TO_ACTIVATIONS, at->wide);
         clock_stage(run, BERT_FEED_UP);
         run->path->multiply(&layer->feed_down, at->wide, rows, BERT_IDENTITY, ONTO_RESIDUAL,
-                            at->residual + (size_t)row * hidden);
+                            at->residual + row * hidden);
         clock_stage(run, BERT_FEED_DOWN);
     }
 }
 
-static void normalize(struct run *run, const struct bert_norm *norm)
+static void normalize(struct run *run, const struct bert_norm *norm, const float *next_bias)
 {
-    run->path->normalize(norm, run->model->epsilon, run->tokens, run->model->hidden, run->buffers.residual,
-                         run->buffers.activations);
+    run->path->normalize(norm, run->model->epsilon, next_bias, run->tokens, run->model->hidden,
+                         run->buffers.residual, run->buffers.activations);
     clock_stage(run, BERT_NORMALIZE);
 }
 
@@ -144,10 +147,11 @@ int32_t bert_encode(int32_t path, const struct bert_model *model, const struct b
     run.began_ns = stage_ns ? now_ns() : 0;
     embed(&run);
     for (int32_t layer = 0; layer < model->layers; layer++) {
-        attend(&run, &model->layer[layer]);
-        normalize(&run, &model->layer[layer].attended);
-        feed(&run, &model->layer[layer]);
-        normalize(&run, &model->layer[layer].fed);
+        const struct bert_layer *this = &model->layer[layer], *next = layer + 1 < model->layers ? this + 1 : NULL;
+        attend(&run, this);
+        normalize(&run, &this->attended, this->feed_down.bias);
+        feed(&run, this);
+        normalize(&run, &this->fed, next ? next->project.bias : NULL);
     }
     pool(texts, run.buffers.residual, model->hidden, poolings, pooling_count, vectors);
     clock_stage(&run, BERT_POOL);
@@ -155,8 +159,16 @@ int32_t bert_encode(int32_t path, const struct bert_model *model, const struct b
     return BERT_OK;
 }
 
+size_t bert_dense_scratch_bytes(int32_t path, int32_t precision, const struct bert_linear *dense, int32_t rows)
+{
+    const struct path *chosen = find_path(path, precision);
+    if (!chosen || !is_sound_linear(dense) || rows < 1)
+        return 0;
+    return activation_bytes(chosen, rows + chosen->slack_rows, dense->inputs);
+}
+
 int32_t bert_dense(int32_t path, int32_t precision, const struct bert_linear *dense, int32_t activation,
-                   const float *inputs, int32_t rows, void *scratch, float *outputs)
+                   const float *inputs, int32_t rows, void *scratch, size_t scratch_bytes, float *outputs)
 {
     const struct path *chosen = find_path(path, precision);
     if (!chosen)
@@ -165,9 +177,9 @@ int32_t bert_dense(int32_t path, int32_t precision, const struct bert_linear *de
         return BERT_BAD_MODEL;
     if (rows < 1 || !inputs || !outputs)
         return BERT_BAD_TEXTS;
-    if (!scratch)
+    if (!scratch || activation_bytes(chosen, rows + chosen->slack_rows, dense->inputs) > scratch_bytes)
         return BERT_SMALL_SCRATCH;
-    chosen->convert(inputs, (long)rows * dense->inputs, scratch);
+    chosen->convert(inputs, rows, dense->inputs, scratch);
     chosen->multiply(dense, scratch, rows, activation, TO_FLOATS, outputs);
     return BERT_OK;
 }

@@ -1,7 +1,7 @@
-/* The reference: the same arithmetic as fast.h in loops that one can read, for any processor. Every other path is
- * tested against it: in bfloat16 they agree to the bit, since each sum is made in the same order (subnormal numbers
- * aside, which AVX512_BF16 takes for zero); in float32 to a few 1e-6, since here a product is rounded before it is
- * added. A file that includes this has said BFLOAT16 (0 or 1) and PATH. */
+/* The reference: the arithmetic of the faster paths in loops that one can read, for any processor. Each of them is
+ * tested against the plain one that adds in its order: in bfloat16 they agree to the bit (subnormal numbers aside, which
+ * AVX512_BF16 takes for zero); in float32 to a few 1e-6, since here a product is rounded before it is added. A file that
+ * includes this has said BFLOAT16 (0 or 1), TILES (1: the tile unit's order, plain_tiles.h; 0: plain_pairs.h) and PATH. */
 #include "path.h"
 #include "vector_plain.h"
 
@@ -36,44 +36,6 @@ static float widened(weight x) { return x; }
 static float rounded(float x) { return x; }
 #endif
 
-/* sums[column] += input × panel[column], one input of a step. */
-static void add_products(float input, const weight *step, float *sums)
-{
-    for (long column = 0; column < BERT_COLUMNS; column++)
-        sums[column] += input * widened(step[column * STEP]);
-}
-
-/* sums[column] += Σ inputs[i] × panel[i][column], in the order of i; of a pair the second input first. */
-static void multiply_panel(const float *inputs, const weight *panel, long count, float *sums)
-{
-    for (long i = 0; i < count; i += STEP, panel += BERT_COLUMNS * STEP) {
-        if (STEP == 2)
-            add_products(inputs[i + 1], panel + 1, sums);
-        add_products(inputs[i], panel, sums);
-    }
-}
-
-static void multiply(const struct bert_linear *linear, const void *inputs, long rows, int activation,
-                     enum target target, void *outputs)
-{
-    float sums[BERT_COLUMNS], *out = outputs;
-    for (long first = 0; first < linear->outputs; first += BERT_COLUMNS)
-        for (long r = 0; r < rows; r++) {
-            const weight *panel = (const weight *)linear->weights + first * linear->inputs;
-            memcpy(sums, linear->bias + first, sizeof sums);
-            multiply_panel((const float *)inputs + r * linear->inputs, panel, linear->inputs, sums);
-            for (long column = 0; column < BERT_COLUMNS; column++) {
-                float *to = out + r * linear->outputs + first + column;
-                if (target == ONTO_RESIDUAL)
-                    *to += sums[column];
-                else
-                    *to = v_activate(sums[column], activation);
-                if (target == TO_ACTIVATIONS)
-                    *to = rounded(*to);
-            }
-        }
-}
-
 /* Sixteen sums to one, by halves. */
 static float sum_16(float *sums)
 {
@@ -83,28 +45,32 @@ static float sum_16(float *sums)
     return sums[0];
 }
 
-/* scores[i] becomes 2^(scale × (scores[i] - largest)); returns 1 / their sum. */
-static float softmax(float *scores, long tokens, float scale)
-{
-    float largest = scores[0], sums[16] = {0};
-    for (long i = 1; i < tokens; i++)
-        largest = v_max(largest, scores[i]);
-    for (long i = 0; i < tokens; i++) {
-        scores[i] = rounded(v_exp2(fmaf(scores[i], scale, -(largest * scale))));
-        sums[i % 16] += scores[i];
-    }
-    return 1.0f / sum_16(sums);
-}
+#if TILES
+#include "plain_tiles.h"
+#else
+#include "plain_pairs.h"
+#endif
 
-/* Σ x[i] × y[i × stride], of each pair the second first. */
-static float dot(const float *x, const float *y, long stride, long count)
+static void multiply(const struct bert_linear *linear, const void *inputs, long rows, int activation,
+                     enum target target, void *outputs)
 {
-    float sum = 0;
-    for (long i = 0; i < count; i += STEP)
-        for (long k = STEP - 1; k >= 0; k--)
-            if (i + k < count)
-                sum += x[i + k] * y[(i + k) * stride];
-    return sum;
+    float sums[BERT_COLUMNS], *out = outputs;
+    for (long first = 0; first < linear->outputs; first += BERT_COLUMNS)
+        for (long r = 0; r < rows; r++) {
+            const weight *panel = (const weight *)linear->weights + first * linear->inputs;
+            float *to = out + r * linear->outputs + first;
+            const int onto_sums = TILES && target == ONTO_RESIDUAL; /* which hold the bias already */
+            memcpy(sums, onto_sums ? to : linear->bias + first, sizeof sums);
+            multiply_panel((const float *)inputs + r * linear->inputs, panel, linear->inputs, sums);
+            for (long column = 0; column < BERT_COLUMNS; column++) {
+                if (target == ONTO_RESIDUAL)
+                    to[column] = onto_sums ? sums[column] : to[column] + sums[column];
+                else
+                    to[column] = activated(sums[column], activation);
+                if (target == TO_ACTIVATIONS)
+                    to[column] = rounded(to[column]);
+            }
+        }
 }
 
 static void attend_query(const float *query, const float *keys, const float *values, long stride, long tokens,
@@ -128,7 +94,8 @@ static void attend(const void *qkv, long tokens, long hidden, long heads, void *
     }
 }
 
-static void normalize_row(const struct bert_norm *norm, float epsilon, long hidden, float *row, float *out)
+static void normalize_row(const struct bert_norm *norm, float epsilon, const float *next_bias, long hidden, float *row,
+                          float *out)
 {
     float sums[16] = {0}, squares[16] = {0};
     for (long i = 0; i < hidden; i++)
@@ -140,14 +107,16 @@ static void normalize_row(const struct bert_norm *norm, float epsilon, long hidd
     for (long i = 0; i < hidden; i++) {
         row[i] = fmaf((row[i] - mean) * scale, norm->gain[i], norm->bias[i]);
         out[i] = rounded(row[i]);
+        if (TILES && next_bias)
+            row[i] += next_bias[i];
     }
 }
 
-static void normalize(const struct bert_norm *norm, float epsilon, long rows, long hidden, float *residual,
-                      void *activations)
+static void normalize(const struct bert_norm *norm, float epsilon, const float *next_bias, long rows, long hidden,
+                      float *residual, void *activations)
 {
     for (long r = 0; r < rows; r++)
-        normalize_row(norm, epsilon, hidden, residual + r * hidden, (float *)activations + r * hidden);
+        normalize_row(norm, epsilon, next_bias, hidden, residual + r * hidden, (float *)activations + r * hidden);
 }
 
 static void embed(const struct bert_model *model, const int32_t *ids, const int32_t *types, const int32_t *positions,
@@ -159,12 +128,12 @@ static void embed(const struct bert_model *model, const int32_t *ids, const int3
         for (long i = 0; i < hidden; i++)
             residual[r * hidden + i] = widened(words[ids[r] * hidden + i]) + model->type[types[r] * hidden + i] +
                                        model->position[positions[r] * hidden + i];
-    normalize(&model->embedded, model->epsilon, rows, hidden, residual, activations);
+    normalize(&model->embedded, model->epsilon, model->layer->project.bias, rows, hidden, residual, activations);
 }
 
-static void convert(const float *from, long count, void *to)
+static void convert(const float *from, long rows, long columns, void *to)
 {
-    for (long i = 0; i < count; i++)
+    for (long i = 0; i < rows * columns; i++)
         ((float *)to)[i] = rounded(from[i]);
 }
 
@@ -175,4 +144,25 @@ static double peak(int64_t rounds)
     return 0;
 }
 
-const struct path PATH = {sizeof(float), embed, normalize, multiply, attend, convert, peak};
+static long row_stride(long columns) { return columns; }
+
+/* Of one query's scores. */
+static size_t attention_bytes(long tokens, long head)
+{
+    (void)head;
+    return (size_t)tokens * sizeof(float);
+}
+
+const struct path PATH = {
+    .sums = TILES ? BERT_TILES : BFLOAT16 ? BERT_PAIRS : BERT_SINGLES,
+    .element_bytes = sizeof(float),
+    .feed_rows = 48,
+    .row_stride = row_stride,
+    .embed = embed,
+    .normalize = normalize,
+    .multiply = multiply,
+    .attend = attend,
+    .attention_bytes = attention_bytes,
+    .convert = convert,
+    .peak = peak,
+};

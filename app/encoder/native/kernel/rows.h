@@ -1,34 +1,52 @@
 /* What is done row by row: embedding, LayerNorm, conversion. */
 
-/* LayerNorm of one row in place, in two passes over it: mean first, so that the variance loses nothing. */
-static void normalize_row(const struct bert_norm *norm, float epsilon, long hidden, float *row, element *out)
+#define ROWS_AT_ONCE 4
+
+/* LayerNorm of some rows in place, in two passes over each: mean first, so that the variance loses nothing. Several at
+ * once, because each row's sums are a chain in which every addition waits for the last. */
+INLINE void normalize_rows(int rows, const struct bert_norm *norm, float epsilon, const float *next_bias, long hidden,
+                           float *residual, element *out)
 {
-    vector sum[PANEL_VECTORS], squares[PANEL_VECTORS];
-    UNROLL for (int v = 0; v < PANEL_VECTORS; v++)
-        sum[v] = squares[v] = v_zero();
-    for (long i = 0; i < hidden; i += BERT_COLUMNS)
+    vector sum[ROWS_AT_ONCE][PANEL_VECTORS], squares[ROWS_AT_ONCE][PANEL_VECTORS];
+    vector mean[ROWS_AT_ONCE], scale[ROWS_AT_ONCE];
+    UNROLL for (int r = 0; r < rows; r++)
         UNROLL for (int v = 0; v < PANEL_VECTORS; v++)
-            sum[v] = v_add(sum[v], v_load(row + i + v * LANES));
-    vector mean = v_all(v_sum_16(sum) / (float)hidden);
+            sum[r][v] = squares[r][v] = v_zero();
     for (long i = 0; i < hidden; i += BERT_COLUMNS)
-        UNROLL for (int v = 0; v < PANEL_VECTORS; v++) {
-            vector x = v_subtract(v_load(row + i + v * LANES), mean);
-            squares[v] = v_fma(x, x, squares[v]);
+        UNROLL for (int r = 0; r < rows; r++)
+            UNROLL for (int v = 0; v < PANEL_VECTORS; v++)
+                sum[r][v] = v_add(sum[r][v], v_load(residual + r * hidden + i + v * LANES));
+    UNROLL for (int r = 0; r < rows; r++)
+        mean[r] = v_all(v_sum_16(sum[r]) / (float)hidden);
+    for (long i = 0; i < hidden; i += BERT_COLUMNS)
+        UNROLL for (int r = 0; r < rows; r++)
+            UNROLL for (int v = 0; v < PANEL_VECTORS; v++) {
+                vector x = v_subtract(v_load(residual + r * hidden + i + v * LANES), mean[r]);
+                squares[r][v] = v_fma(x, x, squares[r][v]);
+            }
+    UNROLL for (int r = 0; r < rows; r++)
+        scale[r] = v_all(1.0f / sqrtf(v_sum_16(squares[r]) / (float)hidden + epsilon));
+    for (long i = 0; i < hidden; i += LANES)
+        UNROLL for (int r = 0; r < rows; r++) {
+            float *row = residual + r * hidden;
+            vector x = v_multiply(v_subtract(v_load(row + i), mean[r]), scale[r]);
+            x = v_fma(x, v_load(norm->gain + i), v_load(norm->bias + i));
+            v_store(row + i, next_bias ? v_add(x, v_load(next_bias + i)) : x);
+            store(out + r * row_stride(hidden) + i, x);
         }
-    vector scale = v_all(1.0f / sqrtf(v_sum_16(squares) / (float)hidden + epsilon));
-    for (long i = 0; i < hidden; i += LANES) {
-        vector x = v_multiply(v_subtract(v_load(row + i), mean), scale);
-        x = v_fma(x, v_load(norm->gain + i), v_load(norm->bias + i));
-        v_store(row + i, x);
-        store(out + i, x);
-    }
 }
 
-static void normalize(const struct bert_norm *norm, float epsilon, long rows, long hidden, float *residual,
-                      void *activations)
+static void normalize(const struct bert_norm *norm, float epsilon, const float *next_bias, long rows, long hidden,
+                      float *residual, void *activations)
 {
-    for (long r = 0; r < rows; r++)
-        normalize_row(norm, epsilon, hidden, residual + r * hidden, (element *)activations + r * hidden);
+    const float *bias = SUMS_BEGIN_AS_RESIDUAL ? next_bias : NULL;
+    long r = 0;
+    for (; r + ROWS_AT_ONCE <= rows; r += ROWS_AT_ONCE)
+        normalize_rows(ROWS_AT_ONCE, norm, epsilon, bias, hidden, residual + r * hidden,
+                       (element *)activations + r * row_stride(hidden));
+    for (; r < rows; r++)
+        normalize_rows(1, norm, epsilon, bias, hidden, residual + r * hidden,
+                       (element *)activations + r * row_stride(hidden));
 }
 
 static void embed(const struct bert_model *model, const int32_t *ids, const int32_t *types,
@@ -43,19 +61,27 @@ static void embed(const struct bert_model *model, const int32_t *ids, const int3
             v_store(residual + r * hidden + i, v_add(both, v_load(position + i)));
         }
     }
-    normalize(&model->embedded, model->epsilon, rows, hidden, residual, activations);
+    normalize(&model->embedded, model->epsilon, model->layer->project.bias, rows, hidden, residual, activations);
 }
 
-static void convert(const float *from, long count, void *to)
+/* What is left of a row's stride is zeros. */
+static void convert_row(const float *from, long columns, element *to)
 {
     float last[LANES] = {0};
-    long whole = count / LANES * LANES;
+    long whole = columns / LANES * LANES;
+    memset(to + whole, 0, (size_t)(row_stride(columns) - whole) * sizeof(element));
     for (long i = 0; i < whole; i += LANES)
-        store((element *)to + i, v_load(from + i));
-    if (whole < count) {
+        store(to + i, v_load(from + i));
+    if (whole < columns) {
         element rest[LANES];
-        memcpy(last, from + whole, (size_t)(count - whole) * sizeof(float));
+        memcpy(last, from + whole, (size_t)(columns - whole) * sizeof(float));
         store(rest, v_load(last));
-        memcpy((element *)to + whole, rest, (size_t)(count - whole) * sizeof(element));
+        memcpy(to + whole, rest, (size_t)(columns - whole) * sizeof(element));
     }
+}
+
+static void convert(const float *from, long rows, long columns, void *to)
+{
+    for (long r = 0; r < rows; r++)
+        convert_row(from + r * columns, columns, (element *)to + r * row_stride(columns));
 }

@@ -54,6 +54,40 @@ INLINE vector v_load_second(const uint16_t *from)
     return _mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(from), _mm512_set1_epi32((int)0xffff0000)));
 }
 
+INLINE vector v_absolute(vector x)
+{
+    return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff)));
+}
+
+/* table[n mod 16] and x × 2^(n / 16), n in the lowest bits of a float: of x the bits are what counts, so that a table
+ * can take off what n mod 16 adds. */
+INLINE vector v_pick(const float table[16], vector n)
+{
+    return _mm512_permutexvar_ps(_mm512_castps_si512(n), _mm512_loadu_ps(table));
+}
+INLINE vector v_add_exponent(vector x, vector n)
+{
+    __m512i exponent = _mm512_slli_epi32(_mm512_castps_si512(n), 19);
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), exponent));
+}
+
+/* Of two v_whole (tile_functions.h) the later, and the latest of 16, by their bits as integers: not slowed by tiles. */
+INLINE vector v_later(vector x, vector y)
+{
+    return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(x), _mm512_castps_si512(y)));
+}
+INLINE float v_latest(vector x)
+{
+    int32_t bits = _mm512_reduce_max_epi32(_mm512_castps_si512(x));
+    float latest;
+    memcpy(&latest, &bits, sizeof latest);
+    return latest;
+}
+
+/* The first `count` lanes, 0 or more, of one vector and the others of another. */
+INLINE __mmask16 v_first(long count) { return count < LANES ? (__mmask16)((1u << count) - 1) : (__mmask16)0xffff; }
+INLINE vector v_first_lanes(vector x, long count, vector others) { return _mm512_mask_mov_ps(others, v_first(count), x); }
+
 INLINE float v_largest(vector x) { return _mm512_reduce_max_ps(x); }
 
 /* The sum of 16 numbers in one vector, by halves: 16 to 8 to 4 to 2 to 1, the order that every path sums in. */

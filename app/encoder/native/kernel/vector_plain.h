@@ -30,4 +30,26 @@ INLINE vector v_scale(vector x, vector n)
     return x * n;
 }
 
+INLINE vector v_absolute(vector x) { return fabsf(x); }
+
+INLINE uint32_t v_bits(vector x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* table[n mod 16] and x × 2^(n / 16), n in the lowest bits of a float: of x the bits are what counts, so that a table
+ * can take off what n mod 16 adds. */
+INLINE vector v_pick(const float table[16], vector n) { return table[v_bits(n) & 15]; }
+INLINE vector v_add_exponent(vector x, vector n)
+{
+    uint32_t bits = v_bits(x) + (v_bits(n) << 19);
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* Of two v_whole (tile_functions.h) the later, by their bits as integers. */
+INLINE vector v_later(vector x, vector y) { return (int32_t)v_bits(x) > (int32_t)v_bits(y) ? x : y; }
+
 #endif

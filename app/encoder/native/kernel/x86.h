@@ -39,8 +39,10 @@
 #define INLINE static inline __attribute__((always_inline))
 #if defined(__clang__)
 #define UNROLL PRAGMA(clang loop unroll(full))
+#define UNROLL_ALL UNROLL
 #else
 #define UNROLL PRAGMA(GCC unroll 8)
+#define UNROLL_ALL PRAGMA(GCC unroll 16)
 #endif
 
 #endif

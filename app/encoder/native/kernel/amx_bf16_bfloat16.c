@@ -1,0 +1,54 @@
+/* AMX_BF16: Intel's tile unit multiplies tiles of bfloat16 and adds the products to tiles of floats. */
+#if defined(__x86_64__) && !defined(KERNEL_WITHOUT_TILES)
+#include "x86.h"
+
+BEGIN_TARGET("avx2,fma,avx512f,avx512bf16,amx-tile,amx-bf16")
+#include "vector_avx512_bf16.h"
+
+#define BFLOAT16 1
+#define DOT 1
+#include "path.h"
+
+#include "elements.h"
+#include "functions.h"
+
+#include "tile_functions.h"
+#include "tile_unit.h"
+
+#include "tile_product.h"
+
+#include "tile_attention.h"
+
+#define SUMS_BEGIN_AS_RESIDUAL 1
+#include "rows.h"
+
+/* Four sums, two tiles of inputs and two of weights, and nothing from memory. */
+static double peak(int64_t rounds)
+{
+    shape_tiles(TILE_SIDE);
+    for (int64_t i = 0; i < rounds; i++) {
+        TILE_MULTIPLY(0, 4, 6);
+        TILE_MULTIPLY(1, 4, 7);
+        TILE_MULTIPLY(2, 5, 6);
+        TILE_MULTIPLY(3, 5, 7);
+    }
+    release_tiles();
+    return 2.0 * (double)rounds * 4 * TILE_SIDE * TILE_SIDE * TILE_PRODUCT;
+}
+
+const struct path amx_bf16_bfloat16 = {
+    .sums = BERT_TILES,
+    .element_bytes = sizeof(element),
+    .slack_rows = TILE_SIDE - 1,
+    .feed_rows = 256, /* a whole call: for fewer the weights would come from the third cache again */
+    .row_stride = row_stride,
+    .embed = embed,
+    .normalize = normalize,
+    .multiply = multiply,
+    .attend = attend,
+    .attention_bytes = attention_bytes,
+    .convert = convert,
+    .peak = peak,
+};
+END_TARGET
+#endif

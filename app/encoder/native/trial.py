@@ -1,0 +1,175 @@
+"""How fast each path is on this processor: timed on layers of a model's shapes with made weights.
+
+In the thread's CPU time, the best of alternating runs, so that neighbours do not decide; short texts and long ones,
+since a path's strength may be either.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from app.encoder.native import library
+from app.encoder.native.forward import Forward
+from app.encoder.native.layout import Dense, Shape
+
+TOKENS = (22, 128)
+# What a trial may take of a start; of it, the share that the short texts get.
+BUDGET_S = 0.2
+SHORT_SHARE = 0.4
+LEAST_ROUNDS = (2, 1)
+MOST_ROUNDS = 12
+# A path that needs so many times as long as another for short texts does not catch up on long ones.
+HOPELESS = 2.0
+# Weights that leave the second cache of every processor at hand (2 MB at most) …
+LEAST_BYTES = 4 << 20
+# … in layers of at most this width: wider ones are bound by the same things and would take too long.
+WIDEST = 768
+
+
+class Candidate(NamedTuple):
+    """A path in a precision."""
+
+    isa: str
+    precision: str
+
+
+Times = dict[Candidate, tuple[float, ...]]
+"""Seconds of CPU for each of TOKENS; infinite where a path was hopeless before."""
+
+
+def measure(shape: Shape, activation: str, candidates: Iterable[Candidate]) -> Times:
+    """Time the candidates. Some 0.2 s, 0.3 at most, whatever the model; nothing is left in memory."""
+    made = _MadeModel(trial_shape(shape), activation)
+    arms = {one: Forward(made.weights(one.precision), one.isa, (), max(TOKENS)) for one in candidates}
+    best = {one: [math.inf] * len(TOKENS) for one in arms}
+    began = time.perf_counter()
+    for place, until_s in enumerate((BUDGET_S * SHORT_SHARE, BUDGET_S)):
+        hopeful = [one for one in arms if _has_hope(one, best)]
+        for round_ in range(MOST_ROUNDS):
+            if round_ >= LEAST_ROUNDS[place] and time.perf_counter() - began > until_s:
+                break
+            for one in hopeful:
+                best[one][place] = min(best[one][place], _cpu_seconds(arms[one], TOKENS[place]))
+    return {one: tuple(seconds) for one, seconds in best.items()}
+
+
+def trial_shape(shape: Shape) -> Shape:
+    """The model's layers, or narrower ones of the same kind; as few as leave the second cache, none too many."""
+    head, step = shape.hidden // shape.heads, math.lcm(shape.hidden // shape.heads, 64)
+    hidden = min(shape.hidden, max(step, WIDEST // step * step))
+    inner = max(64, round(shape.inner * hidden / shape.hidden / 64) * 64)
+    layer_bytes = 2 * hidden * (4 * hidden + 2 * inner)
+    layers = min(shape.layers, -(-LEAST_BYTES // layer_bytes))
+    return replace(
+        shape,
+        hidden=hidden,
+        inner=inner,
+        heads=hidden // head,
+        layers=layers,
+        vocabulary=1,
+        positions=max(TOKENS),
+        types=1,
+    )
+
+
+def _has_hope(one: Candidate, best: dict[Candidate, list[float]]) -> bool:
+    """Against the others of its precision, by what is known so far."""
+    least = min(seconds[0] for other, seconds in best.items() if other.precision == one.precision)
+    return math.isinf(least) or best[one][0] <= HOPELESS * least
+
+
+def _cpu_seconds(forward: Forward, tokens: int) -> float:
+    ids, starts = np.zeros(tokens, np.int32), np.array([0, tokens], np.int32)
+    began = time.thread_time()
+    forward.states(ids, ids, starts)
+    return time.thread_time() - began
+
+
+class _MadeModel:
+    """Layers whose weights all lie in one block; its numbers are ordinary ones in either precision."""
+
+    def __init__(self, shape: Shape, activation: str) -> None:
+        self._shape, self._activation = shape, activation
+        per_layer = 4 * shape.hidden**2 + 2 * shape.hidden * shape.inner
+        self._block = mmap.mmap(-1, 4 * (shape.layers * per_layer + shape.positions * max(shape.hidden, shape.inner)))
+        pattern = _pattern()
+        for start in range(0, len(self._block), len(pattern)):
+            part = pattern[: len(self._block) - start]
+            self._block[start : start + len(part)] = part
+        self._address = np.frombuffer(self._block, np.uint8).ctypes.data
+        self._small = np.ones(3 * max(shape.hidden, shape.inner), np.float32)
+
+    def weights(self, precision: str) -> MadeWeights:
+        """The block as a model in this precision."""
+        return MadeWeights(self, precision)
+
+    def model(self, precision: str) -> library.Model:
+        """The kernel's struct; it points into this object's memory."""
+        shape, small = self._shape, self._small.ctypes.data
+        norm = library.Norm(small, small)
+        return library.Model(
+            precision=library.PRECISIONS.index(precision),
+            activation=library.ACTIVATIONS.index(self._activation),
+            layers=shape.layers,
+            hidden=shape.hidden,
+            inner=shape.inner,
+            heads=shape.heads,
+            vocabulary=1,
+            positions=shape.positions,
+            types=1,
+            pad_id=-1,
+            epsilon=1e-12,
+            words=self._address,
+            position=self._address,
+            type=small,
+            embedded=norm,
+            layer=self._layers(4 if precision == "float32" else 2, norm),
+        )
+
+    def _layers(self, element_bytes: int, norm: library.Norm) -> object:
+        shape, place = self._shape, self._address
+
+        def linear(inputs: int, outputs: int) -> library.Linear:
+            nonlocal place
+            place += inputs * outputs * element_bytes
+            return library.Linear(place - inputs * outputs * element_bytes, self._small.ctypes.data, inputs, outputs)
+
+        return (library.Layer * shape.layers)(
+            *(
+                library.Layer(
+                    qkv=linear(shape.hidden, 3 * shape.hidden),
+                    project=linear(shape.hidden, shape.hidden),
+                    feed_up=linear(shape.hidden, shape.inner),
+                    feed_down=linear(shape.inner, shape.hidden),
+                    attended=norm,
+                    fed=norm,
+                )
+                for _ in range(shape.layers)
+            )
+        )
+
+
+def _pattern() -> bytes:
+    """bfloat16 between 0.008 and 0.06 of either sign, in no order; each pair of them is a float32 of that kind, too.
+
+    Without numpy.random, whose import alone would stay in the master's memory.
+    """
+    place = np.arange(1 << 15, dtype=np.uint32)
+    size, sign = 0x3C00 + place * 40503 % 0x180, place * 2654435761 >> 31 << 15
+    return (size | sign).astype(np.uint16).tobytes()
+
+
+class MadeWeights:
+    """As `weights.Weights`, for `Forward`."""
+
+    def __init__(self, made: _MadeModel, precision: str) -> None:
+        self._made = made
+        self.model = made.model(precision)
+        self.dense: list[tuple[library.Linear, Dense]] = []
