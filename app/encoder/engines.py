@@ -16,7 +16,8 @@ from app.encoder.checkpoint import Checkpoint, verify
 from app.encoder.contract import Encoder
 from app.encoder.native import choice, library, support
 from app.encoder.native.engine import NAME as NATIVE
-from app.encoder.native.engine import NativeEncoder, Prepared, prepare
+from app.encoder.native.engine import NativeEncoder
+from app.encoder.native.preparation import Prepared, prepare
 from app.errors import ConfigurationError
 from app.settings import Settings
 

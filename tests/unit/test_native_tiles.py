@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,17 @@ import pytest
 
 from app.encoder.native import build, library
 from tests.native_bert import bert
-from tests.native_models import bits, forward_of, normalized, plain_of, states, vectors, with_large_scores
+from tests.native_models import (
+    SmallModel,
+    bits,
+    forward_of,
+    normalized,
+    plain_of,
+    small_model,
+    states,
+    vectors,
+    with_large_scores,
+)
 
 KERNEL = build.HERE / "kernel"
 # One tile product with kernel/tile_emulated.h: sums, inputs and weights from the standard input, sums to the output.
@@ -94,6 +105,31 @@ def test_scores_of_any_size_give_a_sound_softmax(times: float) -> None:
         assert least_cosine(found, expected) > rounded - 0.005
         alone = [forward_of(model, weights, isa).vectors(text.ids, text.types, text.starts)[0] for text in texts]
         assert [bits(row) for row in alone] == [bits(row) for row in vectors(forward_of(model, weights, isa), texts)]
+
+
+def with_a_score_of_zero() -> SmallModel:
+    """Of word 0 in two columns alike, and keys that are the difference of those: any query's score with it is 0."""
+    model = small_model(64, 16, 64, layers=1)
+    source = {name: tensor.copy() for name, tensor in model.source.items()}
+    for name in ("position_embeddings.weight", "token_type_embeddings.weight", "LayerNorm.weight", "LayerNorm.bias"):
+        source[f"embeddings.{name}"][..., 1] = source[f"embeddings.{name}"][..., 0]
+    source["embeddings.word_embeddings.weight"][0, 1] = source["embeddings.word_embeddings.weight"][0, 0]
+    at = "encoder.layer.0.attention.self."
+    source[f"{at}key.bias"][:] = source[f"{at}key.weight"][:] = 0
+    source[f"{at}key.weight"][:, :2] = [100, -100]
+    source[f"{at}query.weight"] *= 100
+    return replace(model, source=source)
+
+
+def test_a_score_of_zero_among_large_ones() -> None:
+    """The largest is looked for beyond it."""
+    model = with_a_score_of_zero()
+    weights, texts = model.weights("bfloat16"), model.texts([20, 70])
+    texts.ids[[0, 20]] = 0
+    for isa in library.paths():
+        found = states(forward_of(model, weights, isa), texts)
+        assert np.isfinite(found).all()
+        assert bits(found) == bits(states(forward_of(model, weights, plain_of(isa, "bfloat16")), texts))
 
 
 def test_a_compiler_that_does_not_know_tiles_costs_that_path_alone(

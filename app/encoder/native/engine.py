@@ -4,68 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import structlog
-from tokenizers import Tokenizer
-from tokenizers.normalizers import Lowercase
-from tokenizers.normalizers import Sequence as Normalizers
 
 from app.encoder.checkpoint import Checkpoint
 from app.encoder.contract import Embeddings, ModelInfo
-from app.encoder.native import choice, library, selfcheck
-from app.encoder.native.choice import Choice
+from app.encoder.native import choice, selfcheck
 from app.encoder.native.forward import CALL_TOKENS, Forward, LaidOut
-from app.encoder.native.packed import Packed
-from app.encoder.native.selfcheck import Witness, WrongPathError
-from app.encoder.native.support import Architecture, examine
+from app.encoder.native.preparation import Prepared
+from app.encoder.native.selfcheck import WrongPathError
 from app.encoder.native.tensorfile import TensorFile
-from app.encoder.native.trial import Candidate
-from app.encoder.native.weights import Weights, pack
+from app.encoder.native.weights import Weights
 from app.encoder.tokens import TextTokenizer, TokenizedText
 from app.encoder.vectors import finished
-from app.errors import ConfigurationError, ModelRefusedError, TextTooLongError
+from app.errors import ModelRefusedError, TextTooLongError
 
 NAME = "native"
-log = structlog.get_logger("serve-bert")
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What is done once, before the fork, and inherited by every worker: the tokenizer's pages, the packed file."""
-
-    architecture: Architecture
-    packed: Packed
-    tokenizer: Tokenizer
-    choice: Choice
-    witness: Witness
-
-    @property
-    def isa(self) -> str:
-        """The path that computes."""
-        return self.choice.isa
-
-    @property
-    def precision(self) -> str:
-        """That of the weights and of what goes into each product."""
-        return self.choice.precision
-
-    @property
-    def sums(self) -> str:
-        """The order in which the path adds, of which its bits come."""
-        return library.sums(self.isa, self.precision)
-
-    def facts(self) -> dict[str, object]:
-        """What a boot says of it."""
-        packed = self.packed
-        facts: dict[str, object] = {"isa": self.isa, "sums": self.sums}
-        if self.choice.times:
-            facts["measured_ms"] = choice.in_ms(self.choice.times)
-        return facts | {"packed": packed.place + (f" ({packed.why or 'made just now'})" if packed.made else "")}
 
 
 class NativeEncoder:
@@ -151,39 +106,6 @@ def _laid_out(texts: Sequence[TokenizedText]) -> LaidOut:
     starts = np.zeros(len(texts) + 1, np.int32)
     np.cumsum([len(text.ids) for text in texts], out=starts[1:])
     return ids, types, starts
-
-
-def prepare(checkpoint: Checkpoint, *, precision: str, isa: str, cache: Path | None) -> Prepared:
-    """Choose among the paths that `isa` names, and have the weights packed in the folder `cache`.
-
-    A path that computes wrongly is left out, with a warning, and the next one serves; if it is the only one named, or
-    the last, ConfigurationError is raised. Raises UnsupportedError if the kernel cannot run the model.
-    """
-    architecture, tokenizer, paths = examine(checkpoint), _read_tokenizer(checkpoint), choice.paths_named(isa)
-    candidates = choice.candidates(paths, precision)
-    measure = partial(choice.measured, architecture.shape, architecture.activation, cache)
-    while candidates:
-        chosen = choice.choose(candidates, measure)
-        packed = pack(checkpoint, architecture, chosen.precision, cache)
-        weights = Weights(TensorFile(packed.descriptor), architecture, chosen.precision)
-        witness = selfcheck.ask_plain(weights, chosen.isa, chosen.precision, checkpoint.max_tokens)
-        try:
-            selfcheck.compare(weights, chosen.isa, chosen.precision, checkpoint.max_tokens, witness)
-        except WrongPathError as error:
-            log.warning("a path is left out", isa=chosen.isa, precision=chosen.precision, reason=str(error))
-            candidates.remove(Candidate(chosen.isa, chosen.precision))
-            continue
-        return Prepared(architecture, packed, tokenizer, chosen, witness)
-    raise ConfigurationError(f"BERT_ISA: '{isa}' cannot be used: {', '.join(paths)} give other vectors than plain")
-
-
-def _read_tokenizer(checkpoint: Checkpoint) -> Tokenizer:
-    """The model's tokenizer; it lower-cases where sentence_bert_config.json asks for it and it does not yet."""
-    tokenizer = Tokenizer.from_file(str(checkpoint.recipe.modules[0].directory / "tokenizer.json"))
-    if checkpoint.recipe.lower_case:
-        own = [tokenizer.normalizer] if tokenizer.normalizer else []
-        tokenizer.normalizer = Normalizers([Lowercase(), *own])
-    return tokenizer
 
 
 def _describe(checkpoint: Checkpoint, prepared: Prepared) -> ModelInfo:

@@ -17,6 +17,8 @@ BEGIN_TARGET("avx2,fma,avx512f,avx512bf16,amx-tile,amx-bf16")
 
 #include "tile_product.h"
 
+#include "tile_block.h"
+
 #include "tile_attention.h"
 
 #define SUMS_BEGIN_AS_RESIDUAL 1

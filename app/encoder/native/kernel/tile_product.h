@@ -65,7 +65,18 @@ INLINE void finish_rows(const struct product *product, int activation, struct un
         finish_row(product, activation, unit, unit->done);
 }
 
-/* So many k-steps of one unit onto the sums in tmm0 to tmm3, the rows of the unit before finished between them. */
+/* One step of a unit: one or two tiles of inputs by two of weights. */
+INLINE void multiply_unit(int tall)
+{
+    TILE_MULTIPLY(0, 4, 6);
+    TILE_MULTIPLY(1, 4, 7);
+    if (tall) {
+        TILE_MULTIPLY(2, 5, 6);
+        TILE_MULTIPLY(3, 5, 7);
+    }
+}
+
+/* All whole steps of one unit onto the sums in tmm0 to tmm3, the rows of the unit before finished between them. */
 INLINE void multiply_steps(struct product *product, int tall, const element *inputs, const weight *panel, int activation,
                            struct unit *before, long rows_a_step)
 {
@@ -78,12 +89,7 @@ INLINE void multiply_steps(struct product *product, int tall, const element *inp
         TILE_LOAD(7, right + step * TILE_BYTES, TILE_ROW_BYTES);
         if (tall)
             TILE_LOAD(5, lower + step * TILE_ROW_BYTES, stride);
-        TILE_MULTIPLY(0, 4, 6);
-        TILE_MULTIPLY(1, 4, 7);
-        if (tall) {
-            TILE_MULTIPLY(2, 5, 6);
-            TILE_MULTIPLY(3, 5, 7);
-        }
+        multiply_unit(tall);
         for (long line = 0; line < product->ahead_bytes; line += BERT_ALIGNMENT)
             _mm_prefetch((const char *)(product->ahead + (uintptr_t)line), _MM_HINT_T1);
         product->ahead += (uintptr_t)product->ahead_bytes;
@@ -102,13 +108,9 @@ static __attribute__((noinline)) void multiply_rest(long rest, int tall, const e
     TILE_LOAD(6, copies[0], TILE_ROW_BYTES);
     TILE_LOAD(7, copies[1], TILE_ROW_BYTES);
     TILE_LOAD(4, upper, stride);
-    TILE_MULTIPLY(0, 4, 6);
-    TILE_MULTIPLY(1, 4, 7);
-    if (tall) {
+    if (tall)
         TILE_LOAD(5, lower, stride);
-        TILE_MULTIPLY(2, 5, 6);
-        TILE_MULTIPLY(3, 5, 7);
-    }
+    multiply_unit(tall);
 }
 
 /* tmm0 to tmm3 from and to [rows][columns] of floats; a stride of 0 loads one row, such as the bias, into all. */
