@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,7 +50,6 @@ def small(tmp_path: Path) -> Checkpoint:
         ((2.0, 20.0), (1.5, 15.0), BF16),
         ((2.0, 20.0), (1.5, 15.5), F32),
         ((2.0, 20.0), (1.6, 2.0), F32),
-        ((2.0, 20.0), (math.inf, math.inf), F32),
     ],
 )
 def test_bfloat16_must_be_worth_it_for_short_texts_and_for_long_ones(
@@ -105,13 +106,47 @@ def same(isa: str, precision: str) -> bool:
     return library.same_code(isa, precision) == isa
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"avx2 float32": [0, 0]}', "\x00"])
-def test_a_torn_record_is_measured_anew(tmp_path: Path, content: str) -> None:
-    choice.measured(SHAPE, "gelu", tmp_path)
+WRONG_TIMES: tuple[object, ...] = (
+    [0.0, 1.0],
+    [1.0],
+    [1.0, math.nan],
+    [1.0, math.inf],
+    [1, 10**400],
+    "12",
+    None,
+    {"a": 1},
+)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "\x00", "[" * 100_000, *WRONG_TIMES])
+def test_a_torn_or_foreign_record_is_measured_anew(tmp_path: Path, content: object) -> None:
+    first = choice.measured(SHAPE, "gelu", tmp_path)
     record = next(tmp_path.glob("paths-*.json"))
-    record.write_text(content)
+    record.write_text(content if isinstance(content, str) and content != "12" else everyone_took(first, content))
     found = choice.measured(SHAPE, "gelu", tmp_path)
     assert json.loads(record.read_text()).keys() == {" ".join(one) for one in found}
+
+
+def everyone_took(times: trial.Times, seconds: object) -> str:
+    return json.dumps({" ".join(one): seconds for one in times})
+
+
+def test_what_cannot_be_written_is_measured_once_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound, measurements = trial.measure, []
+
+    def measure(*given: Any) -> trial.Times:
+        measurements.append(sound(*given))
+        return measurements[-1]
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(trial, "measure", measure)
+    monkeypatch.setattr(Path, "replace", full)
+    assert [choice.measured(SHAPE, "gelu", tmp_path)] == measurements
+    assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
 
 
 def test_without_a_place_to_keep_it_it_is_measured_each_time(tmp_path: Path) -> None:
@@ -129,7 +164,7 @@ def test_a_trial_is_bounded_whatever_the_model(hidden: int, inner: int, heads: i
     assert shape.hidden <= hidden
     assert shape.hidden // shape.heads == hidden // heads
     assert (shape.hidden % 64, shape.inner % 64, shape.hidden % shape.heads) == (0, 0, 0)
-    assert shape.layers * (4 * shape.hidden**2 + 2 * shape.hidden * shape.inner) <= 7_200_000
+    assert shape.layers * (4 * shape.hidden**2 + 2 * shape.hidden * shape.inner) <= 5_000_000
 
 
 def test_nothing_is_measured_where_there_is_nothing_to_choose() -> None:

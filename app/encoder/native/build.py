@@ -101,7 +101,8 @@ if "setuptools" in sys.modules:
             super().run()
             folder = Path(self.build_lib) / "app" / "encoder" / "native"
             try:
-                build(folder / NAME)
+                if not build(folder / NAME):
+                    self.warn("the kernel was built without its path for AMX, which this compiler does not know")
             except NoCompilerError as error:
                 self.warn(f"the kernel was not built: {error}")
 

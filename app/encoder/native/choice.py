@@ -7,6 +7,7 @@ start measures again.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -15,6 +16,7 @@ import os
 import platform
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from app.encoder.native import library, trial
@@ -93,27 +95,33 @@ def fastest(among: Collection[Candidate], times: Times) -> Candidate:
 def measured(shape: Shape, activation: str, folder: Path | None) -> Times:
     """What every path but the plain ones takes, from the folder's record or measured now, by one process at a time."""
     everyone = candidates([name for name in library.paths() if name not in PLAIN], AUTO)
+    measure = partial(trial.measure, shape, activation, everyone)
     if folder is None:
-        return trial.measure(shape, activation, everyone)
+        return measure()
     path = folder / f"paths-{_key(shape, activation)}.json"
+    return _read(path, everyone) or _measured_by_one(path, everyone, measure)
+
+
+def _measured_by_one(path: Path, everyone: Collection[Candidate], measure: Callable[[], Times]) -> Times:
+    """Whoever has the lock measures and writes; the others wait and read. Without a place for either, all measure."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        found = _read(path, everyone)
-        if found:
-            return found
-        with path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            return _read(path, everyone) or _measure_and_write(path, shape, activation, everyone)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.with_suffix(".lock").open("w")
     except OSError:
-        return _read(path, everyone) or trial.measure(shape, activation, everyone)
+        return measure()
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = _read(path, everyone)
+        if found is None:
+            found = measure()
+            with contextlib.suppress(OSError):  # the next start measures again
+                _write(path, found)
+    return found
 
 
-def in_ms(times: Times) -> dict[str, list[float | None]]:
-    """By path and precision the milliseconds of each trial; None where a path was hopeless before."""
-    return {
-        " ".join(one): [round(each * 1e3, 3) if each < math.inf else None for each in seconds]
-        for one, seconds in times.items()
-    }
+def in_ms(times: Times) -> dict[str, list[float]]:
+    """By path and precision the milliseconds of each trial."""
+    return {" ".join(one): [round(each * 1e3, 3) for each in seconds] for one, seconds in times.items()}
 
 
 def canonical(one: Candidate) -> Candidate:
@@ -122,13 +130,13 @@ def canonical(one: Candidate) -> Candidate:
 
 
 def _key(shape: Shape, activation: str) -> str:
-    """Of all that a time depends on."""
+    """Of what a time depends on, as far as a program is told."""
     facts = {
         "processor": library.processor() or platform.processor(),
         "kernel": hashlib.sha256(library.LIBRARY.read_bytes()).hexdigest(),
         "shape": asdict(trial.trial_shape(shape)),
         "activation": activation,
-        "tokens": trial.TOKENS,
+        "trial": trial.VERSION,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -137,17 +145,23 @@ def _read(path: Path, everyone: Collection[Candidate]) -> Times | None:
     """A record that has everyone; None if there is none, or it is torn or another's."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        times = {one: tuple(float(seconds or math.inf) for seconds in content[" ".join(one)]) for one in everyone}
-    except (OSError, ValueError, KeyError, TypeError):
+        times = {one: tuple(content[" ".join(one)]) for one in everyone}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    sound = all(len(one) == len(trial.TOKENS) and min(one) > 0 and one[0] < math.inf for one in times.values())
+    sound = all(len(one) == len(trial.TOKENS) and all(map(_is_time, one)) for one in times.values())
     return times if sound else None
 
 
-def _measure_and_write(path: Path, shape: Shape, activation: str, everyone: Collection[Candidate]) -> Times:
-    times = trial.measure(shape, activation, everyone)
-    content = {" ".join(one): [s if s < math.inf else None for s in seconds] for one, seconds in times.items()}
+def _is_time(seconds: object) -> bool:
+    return isinstance(seconds, float) and 0 < seconds < math.inf
+
+
+def _write(path: Path, times: Times) -> None:
+    """Whole or not at all."""
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    temporary.replace(path)
-    return times
+    content = {" ".join(one): seconds for one, seconds in times.items()}
+    try:
+        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

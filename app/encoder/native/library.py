@@ -138,9 +138,9 @@ def same_code(isa: str, precision: str) -> str:
 
 def processor() -> str:
     """What makes this processor run as it does: maker, model, features, what the system lets a program use."""
-    text = ctypes.create_string_buffer(256)
+    text = ctypes.create_string_buffer(320)
     load().bert_processor(text, len(text))
-    return text.value.decode()
+    return text.value.decode(errors="replace")
 
 
 def tiles_obstacle() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache as once
 from functools import partial
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def prepare(checkpoint: Checkpoint, *, precision: str, isa: str, cache: Path | N
     """
     architecture, tokenizer, paths = examine(checkpoint), _read_tokenizer(checkpoint), choice.paths_named(isa)
     candidates = choice.candidates(paths, precision)
-    measure = partial(choice.measured, architecture.shape, architecture.activation, cache)
+    measure = once(partial(choice.measured, architecture.shape, architecture.activation, cache))
     while candidates:
         chosen = choice.choose(candidates, measure)
         packed = pack(checkpoint, architecture, chosen.precision, cache)

@@ -20,17 +20,17 @@ from app.encoder.native.forward import Forward
 from app.encoder.native.layout import Dense, Shape
 
 TOKENS = (22, 128)
+# Raised with every change of what is timed: older records then count no more.
+VERSION = 1
 # What a trial may take of a start; of it, the share that the short texts get.
 BUDGET_S = 0.2
-SHORT_SHARE = 0.4
-LEAST_ROUNDS = (2, 1)
-MOST_ROUNDS = 12
-# A path that needs so many times as long as another for short texts does not catch up on long ones.
-HOPELESS = 2.0
+SHORT_SHARE = 0.3
+# The first round of each length is also the one in which memory is touched first.
+LEAST_ROUNDS, MOST_ROUNDS = 2, 12
 # Weights that leave the second cache of every processor at hand (2 MB at most) …
 LEAST_BYTES = 4 << 20
 # … in layers of at most this width: wider ones are bound by the same things and would take too long.
-WIDEST = 768
+WIDEST = 512
 
 
 class Candidate(NamedTuple):
@@ -41,22 +41,21 @@ class Candidate(NamedTuple):
 
 
 Times = dict[Candidate, tuple[float, ...]]
-"""Seconds of CPU for each of TOKENS; infinite where a path was hopeless before."""
+"""Seconds of CPU for each of TOKENS."""
 
 
 def measure(shape: Shape, activation: str, candidates: Iterable[Candidate]) -> Times:
-    """Time the candidates. Some 0.2 s, 0.3 at most, whatever the model; nothing is left in memory."""
+    """Time the candidates, in some 0.2 s whatever the model; the made weights are given back."""
     made = _MadeModel(trial_shape(shape), activation)
     arms = {one: Forward(made.weights(one.precision), one.isa, (), max(TOKENS)) for one in candidates}
     best = {one: [math.inf] * len(TOKENS) for one in arms}
     began = time.perf_counter()
     for place, until_s in enumerate((BUDGET_S * SHORT_SHARE, BUDGET_S)):
-        hopeful = [one for one in arms if _has_hope(one, best)]
         for round_ in range(MOST_ROUNDS):
-            if round_ >= LEAST_ROUNDS[place] and time.perf_counter() - began > until_s:
+            if round_ >= LEAST_ROUNDS and time.perf_counter() - began > until_s:
                 break
-            for one in hopeful:
-                best[one][place] = min(best[one][place], _cpu_seconds(arms[one], TOKENS[place]))
+            for one, forward in arms.items():
+                best[one][place] = min(best[one][place], _cpu_seconds(forward, TOKENS[place]))
     return {one: tuple(seconds) for one, seconds in best.items()}
 
 
@@ -64,7 +63,7 @@ def trial_shape(shape: Shape) -> Shape:
     """The model's layers, or narrower ones of the same kind; as few as leave the second cache, none too many."""
     head, step = shape.hidden // shape.heads, math.lcm(shape.hidden // shape.heads, 64)
     hidden = min(shape.hidden, max(step, WIDEST // step * step))
-    inner = max(64, round(shape.inner * hidden / shape.hidden / 64) * 64)
+    inner = min(4 * hidden, max(64, round(shape.inner * hidden / shape.hidden / 64) * 64))
     layer_bytes = 2 * hidden * (4 * hidden + 2 * inner)
     layers = min(shape.layers, -(-LEAST_BYTES // layer_bytes))
     return replace(
@@ -77,12 +76,6 @@ def trial_shape(shape: Shape) -> Shape:
         positions=max(TOKENS),
         types=1,
     )
-
-
-def _has_hope(one: Candidate, best: dict[Candidate, list[float]]) -> bool:
-    """Against the others of its precision, by what is known so far."""
-    least = min(seconds[0] for other, seconds in best.items() if other.precision == one.precision)
-    return math.isinf(least) or best[one][0] <= HOPELESS * least
 
 
 def _cpu_seconds(forward: Forward, tokens: int) -> float:

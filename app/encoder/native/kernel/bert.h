@@ -102,7 +102,7 @@ int32_t bert_encode(int32_t path, const struct bert_model *model, const struct b
                     const int32_t *poolings, int32_t pooling_count, void *scratch, size_t scratch_bytes,
                     float *vectors, uint64_t *stage_ns);
 
-/* A dense layer over float32 rows: outputs [rows][dense->outputs]; `scratch` as for bert_encode. */
+/* A dense layer over float32 rows: outputs [rows][dense->outputs]. `scratch` needs no alignment. */
 int32_t bert_dense(int32_t path, int32_t precision, const struct bert_linear *dense, int32_t activation,
                    const float *inputs, int32_t rows, void *scratch, size_t scratch_bytes, float *outputs);
 

@@ -21,7 +21,7 @@ enum target {
 struct path {
     enum bert_sums sums;  /* the order in which it adds */
     size_t element_bytes; /* of an activation element */
-    long slack_rows;      /* that may be read and written past the last row of residual and activations */
+    long slack_rows;      /* that may be read and written past the last row of residual and activations (tile_rows) */
     long feed_rows;       /* that go through the feed-forward block at once */
 
     /* Elements from one row of activations of so many columns to the next. */
@@ -36,7 +36,8 @@ struct path {
     void (*normalize)(const struct bert_norm *norm, float epsilon, const float *next_bias, long rows, long hidden,
                       float *residual, void *activations);
 
-    /* outputs[r] = activation(bias + inputs[r] × weights); outputs have `linear->outputs` columns. */
+    /* outputs[r] = activation(bias + inputs[r] × weights); outputs have `linear->outputs` columns. Onto the residual
+     * without an activation, from a multiple of 64 inputs, and without the bias where the norm before has added it. */
     void (*multiply)(const struct bert_linear *linear, const void *inputs, long rows, int activation,
                      enum target target, void *outputs);
 

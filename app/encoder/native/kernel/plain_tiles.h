@@ -7,7 +7,8 @@
 static float flushed(float x) { return fabsf(x) < 0x1p-126f ? copysignf(0, x) : x; }
 
 /* x × y + sum, rounded once: the product and the sum with it are exact in double, or near enough to it to be rounded
- * alike (a double has more than twice a float's bits). What would be subnormal is so before its bits are cut. */
+ * alike (a double has more than twice a float's bits). What would be subnormal is so before its bits are cut; on the very
+ * edge the unit also weighs what a double cannot hold (tile_emulated.h), this does not. */
 static inline float add_product(double x, float y, float sum)
 {
     double exact = x * y + sum;
@@ -61,7 +62,7 @@ static float shift_of(const float *scores, long tokens, float by)
         largest = v_max(largest, scores[i] * by);
         whole = v_later(whole, v_whole(scores[i] * by));
     }
-    return IS_NEAR(whole) ? 0 : largest;
+    return is_near_zero(whole) ? 0 : largest;
 }
 
 /* scores[i] becomes a softmax's power, rounded; returns 1 / the sum of the powers before they are rounded. */

@@ -3,14 +3,14 @@
  * Tiles are formed a text at a time, a row's reductions stay in fixed lanes, and keys past a text's end have weight 0:
  * so a text's vector is the same to the bit alone or in company. */
 
-INLINE int is_near(const struct query_tile *tile, long r) { return IS_NEAR(v_latest(tile->latest[r])); }
+INLINE int is_near(const struct query_tile *tile, long r) { return is_near_zero(v_latest(tile->latest[r])); }
 
 /* The largest score of each row of a tile. */
 static void find_largest(const struct head *head, struct query_tile *tile, struct block *block, float *largest)
 {
     for (long r = 0; r < tile->rows; r++)
         largest[r] = -INFINITY;
-    for (long key = 0; key < head->tokens; key += KEYS) {
+    for (long key = 0; key < head->tokens; key += BLOCK_KEYS) {
         begin_block(head, block, tile, key);
         score_rest(head, block);
         for (long r = 0; r < tile->rows; r++)
@@ -32,7 +32,7 @@ static __attribute__((noinline)) void attend_far_tile(const struct head *head, s
         if (is_near(tile, r))
             shifts[r] = 0;
     begin_tile(head, tile, tile->row);
-    for (long key = 0; key < head->tokens; key += KEYS) {
+    for (long key = 0; key < head->tokens; key += BLOCK_KEYS) {
         begin_block(head, &block, tile, key);
         score_rest(head, &block);
         for (long r = 0; r < tile->rows; r++)
@@ -63,8 +63,8 @@ static struct block *next_block(const struct head *head, const struct block *her
 {
     struct block *next = &blocks[(here - blocks + 1) % 3];
     struct query_tile *tile = here->tile;
-    if (here->key + KEYS < head->tokens) {
-        begin_block(head, next, tile, here->key + KEYS);
+    if (here->key + BLOCK_KEYS < head->tokens) {
+        begin_block(head, next, tile, here->key + BLOCK_KEYS);
         return next;
     }
     if (tile->row + head->tiling.height >= head->tokens)

@@ -4,10 +4,10 @@
 #define MOST_HEAD_COLUMNS 256 /* checks.h refuses wider heads */
 
 /* Keys that are gone through at once, so that all of it stays in the first cache: scores are 4 tiles, weights 2. */
-#define KEYS 64
-#define BLOCK_SCORES (TILE_SIDE * KEYS)
+#define BLOCK_KEYS 64
+#define BLOCK_SCORES (TILE_SIDE * BLOCK_KEYS)
 /* Panels of the values whose sums stay in tiles from block to block: tmm1 to tmm4. */
-#define PANELS 4
+#define PANELS_IN_TILES 4
 
 /* Scratch of one head: keys [tokens / 16][steps] and values [columns / 16][tokens / 32] as tiles of weights. */
 struct tile_scratch {
@@ -75,9 +75,9 @@ struct block {
     _Alignas(BERT_ALIGNMENT) float scores[BLOCK_SCORES];
     _Alignas(BERT_ALIGNMENT) uint16_t weights[BLOCK_SCORES];
     struct query_tile *tile;
-    long key, keys; /* the first, and how many: KEYS, or what is left of them */
+    long key, keys; /* the first, and how many: BLOCK_KEYS, or what is left of them */
     long scored, stored; /* tiles of 16 keys */
-    long mixed, panel;   /* steps of 32 keys, of the PANELS from this one on */
+    long mixed_steps, panel; /* of 32 keys, for the panels from this one on */
 };
 
 static void begin_tile(const struct head *head, struct query_tile *tile, long row)
@@ -94,8 +94,8 @@ static void begin_block(const struct head *head, struct block *block, struct que
 {
     block->tile = tile;
     block->key = key;
-    block->keys = head->tokens - key < KEYS ? head->tokens - key : KEYS;
-    block->scored = block->stored = block->mixed = block->panel = 0;
+    block->keys = head->tokens - key < BLOCK_KEYS ? head->tokens - key : BLOCK_KEYS;
+    block->scored = block->stored = block->mixed_steps = block->panel = 0;
 }
 
 /* The next product of queries and 16 keys. */
@@ -149,21 +149,21 @@ INLINE void mix_some(const struct head *head, struct block *block)
     if (count <= 0)
         return;
     float *sums = block->tile->mixed + panel * BERT_COLUMNS;
-    const long key = block->key / TILE_PRODUCT + block->mixed;
+    const long key = block->key / TILE_PRODUCT + block->mixed_steps;
     const char *values = (const char *)head->at.values + (panel * head->value_steps + key) * TILE_BYTES;
-    const int takes_turns = head->panels > PANELS;
+    const int takes_turns = head->panels > PANELS_IN_TILES;
     if (key == 0)
         EACH_PANEL(count, CLEAR);
-    else if (takes_turns && block->mixed == 0)
+    else if (takes_turns && block->mixed_steps == 0)
         EACH_PANEL(count, FETCH);
-    TILE_LOAD(5, block->weights + block->mixed * TILE_SIDE * TILE_PRODUCT, TILE_ROW_BYTES);
+    TILE_LOAD(5, block->weights + block->mixed_steps * TILE_SIDE * TILE_PRODUCT, TILE_ROW_BYTES);
     EACH_PANEL(count, MIX);
-    if (++block->mixed * TILE_PRODUCT < block->keys)
+    if (++block->mixed_steps * TILE_PRODUCT < block->keys)
         return;
     if (takes_turns || block->key + block->keys == head->tokens)
         EACH_PANEL(count, PUT);
-    block->mixed = 0;
-    block->panel += PANELS;
+    block->mixed_steps = 0;
+    block->panel += PANELS_IN_TILES;
 }
 
 static void score_rest(const struct head *head, struct block *block)
@@ -205,7 +205,7 @@ INLINE void softmax_32(const struct head *head, struct block *block, long r, lon
 
 INLINE void softmax_row(const struct head *head, struct block *block, long r, float shift)
 {
-    if (block->keys == KEYS) {
+    if (block->keys == BLOCK_KEYS) {
         softmax_32(head, block, r, 0, TILE_PRODUCT, shift);
         softmax_32(head, block, r, TILE_PRODUCT, TILE_PRODUCT, shift);
         return;

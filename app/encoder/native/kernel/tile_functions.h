@@ -6,8 +6,8 @@
 #define WHOLE 12582912.0f
 INLINE vector v_whole(vector x) { return v_add(x, v_all(WHOLE)); }
 
-/* The powers of a softmax, of which no common factor matters: 23.08 × 2^(x / 16) within 2.4e-4 of it, relatively, for x
- * below 1900; `whole` is v_whole(x). Below -1984 it stays near 2^-124, which is nothing. x = n + r, |r| <= 1/2;
+/* The powers of a softmax, of which no common factor matters: 23.08 × 2^(x / 16) within 2.4e-4 of it, relatively, for
+ * finite x below 1900; `whole` is v_whole(x). Below -1984 it stays near 2^-124, which is nothing. x = n + r, |r| <= 1/2;
  * 2^(r/16) is nearly 1 + r ln 2 / 16; the table holds 2^(i/16) less what i itself adds where n / 16 is added to the
  * exponent. */
 INLINE vector v_power(vector x, vector whole)
@@ -24,10 +24,10 @@ INLINE vector v_power(vector x, vector whole)
 
 /* Whether a row of scores, the largest of which has this v_whole, can do without having it taken off: 2^±96 leaves room
  * for their sum, and for that of their values. */
-#define IS_NEAR(largest_whole) ((largest_whole) >= WHOLE - 1536 && (largest_whole) <= WHOLE + 1536)
+INLINE int is_near_zero(float whole) { return whole >= WHOLE - 1536 && whole <= WHOLE + 1536; }
 
-/* x Φ(x) within 5e-5 of it, everywhere: x/2 + |x| q(|x|), q of degree 2 in each of 16 pieces 0.3 wide (the first: half
- * of that), 1/2 in the last. */
+/* x Φ(x) within 5e-5 of it, for every finite x: x/2 + |x| q(|x|), q of degree 2 in each of 16 pieces 0.3 wide (the first:
+ * half of that), 1/2 in the last. */
 INLINE vector v_gelu_in_pieces(vector x)
 {
     static const float squares[16] = {

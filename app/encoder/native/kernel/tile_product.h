@@ -29,7 +29,7 @@ struct product {
     long input_stride, rows;
     struct tiling tiling;
     long steps; /* whole ones: a Dense may have inputs left over */
-    int activation;
+    int activation; /* for multiply_by_any alone */
     enum target target;
     void *results;
     long result_stride;
@@ -171,7 +171,8 @@ INLINE void multiply_all(struct product product, int activation, int onto_residu
     const long count = product.tiling.count, blocks = (count + 1) / 2;
     if (blocks > STREAMED_BLOCKS)
         product.ahead_bytes = (2 * TILE_BYTES / BERT_ALIGNMENT + blocks - 1) / blocks * BERT_ALIGNMENT;
-    const long group = round_up(GROUP_BYTES / (product.columns * (long)sizeof(weight)), UNIT_COLUMNS);
+    const long fits = GROUP_BYTES / (product.columns * (long)sizeof(weight));
+    const long group = round_up(fits ? fits : 1, UNIT_COLUMNS);
     for (long column = 0; column < product.outputs; column += group) {
         long columns = product.outputs - column < group ? product.outputs - column : group;
         product.ahead = (uintptr_t)(product.weights + (column + columns) * product.columns);
