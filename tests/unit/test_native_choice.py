@@ -210,9 +210,10 @@ def test_a_wrong_path_is_left_out_with_a_warning_and_the_next_one_serves(
 def test_a_wrong_path_that_is_named_ends_the_start(
     small: Checkpoint, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    """Even where the same path is sound in the other precision; of several, if all are wrong."""
     broken(monkeypatch, *FASTER)
-    for isa in ("avx2", "avx2,avx512", "auto"):
-        with pytest.raises(ConfigurationError, match=f"^BERT_ISA: '{isa}' cannot be used: .* other vectors than plain"):
+    for isa in (FASTER[-1], "avx2", "avx2,avx512", "auto"):
+        with pytest.raises(ConfigurationError, match=f"^BERT_ISA: '{isa}' cannot be used: .* other vectors than"):
             encoders.plan(small, isa=isa, engine="native", cache=str(tmp_path))
 
 

@@ -31,6 +31,7 @@ MODELS: dict[str, tuple[dict[str, Any], list[int]]] = {
     "heads of two panels": ({"hidden": 128, "head": 32, "inner": 192, "activation": "gelu_tanh"}, [1, 7, 12, 31]),
     "heads of three panels": ({"hidden": 192, "head": 48, "layers": 1, "activation": "relu"}, [2, 5, 17]),
     "heads of five panels": ({"hidden": 320, "head": 80, "inner": 64, "layers": 1}, [1, 6, 13]),
+    "MiniLM's": ({"hidden": 384, "head": 32, "inner": 1536, "layers": 1}, [20]),
     "the widest head": ({"hidden": 256, "head": 256, "inner": 64, "layers": 1}, [4, 35]),
 }
 

@@ -1,4 +1,5 @@
-"""exp2, tanh and GELU of the kernel over their whole range, by a small program around kernel/functions.h."""
+"""exp2, tanh and GELU of the kernel over their whole range, by a small program around kernel/functions.h and
+tile_functions.h."""
 
 from __future__ import annotations
 
@@ -15,19 +16,24 @@ from tests.native_bert import ERF
 
 KERNEL = build.HERE / "kernel"
 EDGE, DEGREE = 5.0, 12
-FUNCTIONS = ("exp2", "tanh", "gelu", "gelu_tanh")
+FUNCTIONS = ("exp2", "tanh", "gelu", "gelu_tanh", "power", "gelu_in_pieces")
+# A softmax's powers count in sixteenths, and come with this factor.
+SIXTEENTHS, FACTOR = 16, 23.0831207
 # Floats from the standard input; each function's results of all of them, one function after the other.
 PROGRAM = """
 #include <stdio.h>
 #include "bert.h"
 #include "vector_plain.h"
 #include "functions.h"
+#include "tile_functions.h"
+static float power(float x) { return v_power(x, v_whole(x)); }
 #define EACH(f) for (size_t i = 0; i < count; i++) { float y = f(x[i]); fwrite(&y, sizeof y, 1, stdout); }
 static float x[1 << 20];
 int main(void)
 {
     size_t count = fread(x, sizeof *x, 1 << 20, stdin);
-    EACH(v_exp2) EACH(v_tanh) EACH(v_gelu) EACH(v_gelu_tanh)
+    EACH(v_exp2) EACH(v_tanh) EACH(v_gelu) EACH(v_gelu_tanh) EACH(power) EACH(v_gelu_in_pieces)
+    (void)v_activate_in_pieces, (void)is_near_zero;
     return 0;
 }
 """
@@ -85,9 +91,34 @@ def test_gelu_tanh(results: Results) -> None:
     assert np.abs(results["gelu_tanh"] - expected).max() < 1e-6
 
 
+def test_power_as_the_comment_in_tile_functions_h_promises(program: Path) -> None:
+    x = np.linspace(-1984, 1900, 300_001).astype(np.float32)
+    found = run(program, x)["power"] / FACTOR / np.exp2(x.astype(np.float64) / SIXTEENTHS)
+    assert np.abs(found - 1).max() < 2.5e-4
+    below = run(program, np.array([-1985, -3000, -1e5, -1e30], np.float32))["power"]
+    assert 0 <= below.min() <= below.max() < 2e-36
+
+
+def test_gelu_in_pieces(results: Results, program: Path) -> None:
+    x = NUMBERS.astype(np.float64)
+    assert np.abs(results["gelu_in_pieces"] - x / 2 * (1 + ERF(x / math.sqrt(2)))).max() < 5e-5
+    far = run(program, np.array([-3e38, -100, -0.0, 0, 100, 3e38, np.inf], np.float32))["gelu_in_pieces"]
+    assert far.tolist() == pytest.approx([0, 0, 0, 0, 100, 3e38, np.inf])
+
+
+def test_the_table_of_powers_is_what_its_comment_says() -> None:
+    text = (KERNEL / "tile_functions.h").read_text()
+    listed = re.search(r"powers\[16\] = \{(.*?)\}", text, re.DOTALL)
+    assert listed
+    stored = np.array([float(number.rstrip("f")) for number in re.findall(r"-?[\d.]+f", listed[1])], np.float32)
+    steps = np.arange(16, dtype=np.uint32)
+    bits = np.exp2(steps / 16).astype(np.float32).view(np.uint32) - (steps << 19)
+    assert stored.view(np.uint32).tolist() == bits.tolist()
+
+
 def test_far_off_the_range_nothing_overflows_and_what_is_no_number_stays_none(program: Path) -> None:
     found = run(program, np.array([-np.inf, -3e38, 0, 3e38, np.inf, np.nan], np.float32))
-    assert all(np.isnan(found[name][-1]) for name in FUNCTIONS)
+    assert all(np.isnan(found[name][-1]) for name in FUNCTIONS)  # what is no number
     assert found["exp2"][0] == found["exp2"][1] > 0
     assert found["tanh"][:-1].tolist() == [-1, -1, 0, 1, 1]
     assert found["gelu"][2:5].tolist() == pytest.approx([0, 3e38, np.inf])

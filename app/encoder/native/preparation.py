@@ -77,6 +77,8 @@ def prepare(checkpoint: Checkpoint, *, precision: str, isa: str, cache: Path | N
         try:
             selfcheck.compare(weights, chosen.isa, chosen.precision, checkpoint.max_tokens, witness)
         except WrongPathError as error:
+            if isa in paths:
+                raise ConfigurationError(f"BERT_ISA: '{isa}' cannot be used: {error}") from None
             log.warning("a path is left out", isa=chosen.isa, precision=chosen.precision, reason=str(error))
             candidates.remove(Candidate(chosen.isa, chosen.precision))
             continue

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +27,16 @@ def draw(found: Outcome, folder: Path) -> list[str]:
 
 
 def _times(found: Outcome, folder: Path) -> str:
-    """Texts alone; a dotted line where the core's peak would be."""
-    picture, axes = plt.subplots(figsize=(8.5, 6))
+    """Texts alone, of engines that ran more than one length; a dotted line where the core's peak would be."""
+    picture, axes = plt.subplots(figsize=(11, 6))
     alone = {workload: int(workload) for workload in found.flop if workload.isdigit()}
-    engines = dict.fromkeys(one.engine for one in found.timings)
-    color = dict(zip(engines, COLORS * 2, strict=False))
-    for label in dict.fromkeys(one.label for one in found.timings):
-        mine = [one for one in found.timings if one.label == label and one.workload in alone]
+    timed = [one for one in found.timings if one.workload in alone]
+    counts = Counter(one.label for one in timed)
+    timed = [one for one in timed if counts[one.label] > 1]
+    engines = dict.fromkeys(one.engine for one in timed)
+    color = dict(zip(engines, cycle(plt.get_cmap("tab10").colors), strict=False))
+    for label in dict.fromkeys(one.label for one in timed):
+        mine = [one for one in timed if one.label == label]
         points = sorted((alone[one.workload], one.ms) for one in mine)
         axes.plot(*zip(*points, strict=True), LINES[mine[0].precision], color=color[mine[0].engine], label=label)
     for precision, gflops in found.peaks_gflops.items():
@@ -41,7 +46,7 @@ def _times(found: Outcome, folder: Path) -> str:
     axes.set(xlabel="tokens of one text", ylabel="ms", xscale="log", yscale="log")
     tick(axes)
     axes.grid(visible=True, alpha=0.3)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
     picture.tight_layout()
     return save(picture, folder, "times.png")
 

@@ -1,6 +1,6 @@
 /* exp2 and GELU for the tiles' paths, by tables of sixteen that lie in a register: near tiles the core multiplies floats
  * at half speed, and looks up for nothing. Written in the names of vector_*.h; what may be NaN stands second, as in
- * functions.h. tests/unit/test_native_functions.py computes the tables again. */
+ * functions.h. tests/unit/test_native_functions.py holds both against numpy and makes the first table again. */
 
 /* Added to a number it leaves the nearest whole one in the lowest bits; as integers, too, such sums stand in order. */
 #define WHOLE 12582912.0f
