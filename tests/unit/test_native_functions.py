@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.encoder.native import build
 from tests.native_bert import ERF
+from tests.native_program import KERNEL, compiled
 
-KERNEL = build.HERE / "kernel"
 EDGE, DEGREE = 5.0, 12
 FUNCTIONS = ("exp2", "tanh", "gelu", "gelu_tanh", "power", "gelu_in_pieces")
 # A softmax's powers count in sixteenths, and come with this factor.
@@ -43,16 +42,7 @@ Results = dict[str, np.ndarray]
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("functions")
-    (folder / "functions.c").write_text(PROGRAM)
-    try:
-        compiler = build.compiler()
-    except build.NoCompilerError as error:
-        pytest.skip(str(error))
-    flags = [flag for flag in build.FLAGS if flag not in {"-fPIC", "-shared"}]
-    command = [*compiler, *flags, f"-I{KERNEL}", "-o", "functions", "functions.c", "-lm"]
-    subprocess.run(command, cwd=folder, check=True)
-    return folder / "functions"
+    return compiled(PROGRAM, tmp_path_factory.mktemp("functions"))
 
 
 def run(program: Path, numbers: np.ndarray) -> Results:

@@ -36,6 +36,14 @@ def test_auto_takes_it_on_the_path_that_was_measured_to_be_fastest(small: Checkp
     assert f"{first['isa']} {first['precision']}" in str(first["measured_ms"])
     assert first["packed"] == f"{second['packed']} (made just now)"
     assert (first["isa"], first["measured_ms"]) == (second["isa"], second["measured_ms"])
+    assert first["sums"] == library.sums(str(first["isa"]), str(first["precision"]))
+
+
+def test_bfloat16_has_two_orders_of_adding_and_float32_one() -> None:
+    tiles = {isa for isa in library.paths() if library.sums(isa, "bfloat16") == "tiles"}
+    assert tiles == {"plain_tiles", "amx_bf16"} & set(library.paths())
+    assert {library.sums(isa, "bfloat16") for isa in set(library.paths()) - tiles} == {"pairs"}
+    assert {library.sums(isa, "float32") for isa in library.paths()} == {"singles"}
 
 
 @pytest.mark.usefixtures("no_kernel")

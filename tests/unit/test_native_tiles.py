@@ -25,8 +25,8 @@ from tests.native_models import (
     vectors,
     with_large_scores,
 )
+from tests.native_program import compiled
 
-KERNEL = build.HERE / "kernel"
 # One tile product with kernel/tile_emulated.h: sums, inputs and weights from the standard input, sums to the output.
 PROGRAM = """
 #include <stdio.h>
@@ -57,17 +57,9 @@ int main(int count, char **arguments)
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tiles")
-    (folder / "tile.c").write_text(PROGRAM)
-    try:
-        compiler = build.compiler()
-    except build.NoCompilerError as error:
-        pytest.skip(str(error))
     if "avx2" not in library.paths():
         pytest.skip("this is no x86-64")
-    flags = [flag for flag in build.FLAGS if flag not in {"-fPIC", "-shared"}]
-    subprocess.run([*compiler, *flags, f"-I{KERNEL}", "-o", "tile", "tile.c", "-lm"], cwd=folder, check=True)
-    return folder / "tile"
+    return compiled(PROGRAM, tmp_path_factory.mktemp("tiles"))
 
 
 def recorded() -> Iterator[tuple[list[str], list[np.ndarray], np.ndarray]]:

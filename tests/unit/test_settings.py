@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from app import settings
+from app.encoder.native import library
 from app.errors import ConfigurationError
 
 
@@ -77,3 +78,12 @@ def test_every_setting_stands_in_the_readme() -> None:
     readme = Path("README.md").read_text(encoding="utf-8")
     missing = [name for name in map(settings.environment_name, settings.FIELDS) if f"`{name}`" not in readme]
     assert not missing
+
+
+def test_every_path_of_the_kernel_may_be_named() -> None:
+    """Those that this processor cannot run, too."""
+    kernel, index = library.load(), 0
+    while (name := kernel.bert_path_name(index)) is not None:
+        assert settings.load({"BERT_ISA": name.decode()}).isa == name.decode()
+        index += 1
+    assert index >= 2

@@ -181,6 +181,9 @@ def test_requests_move_the_metrics(site: Site) -> None:
     assert metric(page, "bert_forward_seconds_sum") > metric(page, "bert_tokenize_seconds_sum") > 0
     assert metric(page, "bert_workers_ready") == 1
     assert metric(page, "bert_model_info", model="sentence-transformers/all-MiniLM-L6-v2", dimension="384") == 1
+    info = site.client.get("/info").json  # which bits these are stands beside the fingerprint, there and here
+    assert metric(page, "bert_model_info", **{name: info[name] for name in ("fingerprint", "isa", "sums")}) == 1
+    assert info["sums"] == ("singles" if info["isa"] else "")
     assert metric(page, "bert_worker_pss_bytes", slot="0") > 1e7
 
 

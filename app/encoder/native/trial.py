@@ -45,7 +45,7 @@ Times = dict[Candidate, tuple[float, ...]]
 
 
 def measure(shape: Shape, activation: str, candidates: Iterable[Candidate]) -> Times:
-    """Time the candidates, in some 0.2 s whatever the model; the made weights are given back."""
+    """Time the candidates, in a quarter of a second whatever the model; the made weights are given back."""
     made = _MadeModel(trial_shape(shape), activation)
     arms = {one: Forward(made.weights(one.precision), one.isa, (), max(TOKENS)) for one in candidates}
     best = {one: [math.inf] * len(TOKENS) for one in arms}
