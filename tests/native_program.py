@@ -19,7 +19,7 @@ def compiled(source: str, folder: Path) -> Path:
         compiler = build.compiler()
     except build.NoCompilerError as error:
         pytest.skip(str(error))
-    flags = [flag for flag in build.FLAGS if flag not in {"-fPIC", "-shared"}]
+    flags = [flag for flag in build.FLAGS if flag != "-fPIC"]
     command = [*compiler, *flags, f"-I{KERNEL}", "-o", "program", "program.c", "-lm"]
     subprocess.run(command, cwd=folder, check=True)
     return folder / "program"

@@ -144,12 +144,13 @@ def test_only_the_embedding_that_was_asked_for_is_right(body: bytes, status: int
 @pytest.mark.parametrize("closes", [False, True])
 def test_a_closed_loop_counts_what_is_answered(*, closes: bool) -> None:
     head = "Connection: close\r\n" if closes else ""
+    began_s = time.monotonic()
     with server(lambda: answer(GOOD, head=head), closes=closes) as port:
         load = closed_loop(port, [REQUEST], 4, Pace(1, 0.2), time.process_time)
-    assert load.answered == len(load.samples) > 10
+    assert load.answered == len(load.samples) > 4, "each client asks again"
     assert not load.errors
-    assert load.window_s == pytest.approx(0.2, abs=0.1)
-    assert 0 < load.generator_cpu_s < 1
+    assert 0.2 <= load.window_s <= time.monotonic() - began_s
+    assert load.generator_cpu_s > 0
 
 
 def test_a_closed_loop_counts_errors_by_kind_and_does_not_race() -> None:
@@ -181,12 +182,15 @@ def test_an_open_loop_sees_the_stall_that_a_closed_one_hides() -> None:
 
 
 def test_an_open_loop_counts_what_never_came() -> None:
+    over = threading.Event()
+
     def never() -> bytes:
-        time.sleep(1)
+        over.wait(60)
         return b""
 
     with server(never) as port:
         load = open_loop(port, [REQUEST], 20, Pace(0, 0.5, drain_s=0.1))
+        over.set()
     assert (load.answered, load.late) == (0, 10)
 
 

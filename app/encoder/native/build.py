@@ -12,6 +12,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -20,7 +22,7 @@ COMPILERS = ("cc", "gcc", "clang")
 # -O2, not more: gcc 12 at -O3 vectorizes the plain path's bfloat16 loops into wrong results. Products and sums are
 # fused where the source says so and nowhere else, so that all paths round alike.
 FLAGS = (
-    *("-std=c11", "-O2", "-g1", "-fPIC", "-shared", "-fvisibility=hidden", "-ffp-contract=off"),
+    *("-std=c11", "-O2", "-g1", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off"),
     *("-D_POSIX_C_SOURCE=199309L", "-Wall", "-Wextra", "-Wshadow"),
 )
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g")
@@ -51,10 +53,14 @@ def build(target: Path, *extra: str) -> bool:
 
 def _compile(target: Path, *extra: str) -> None:
     temporary = target.with_suffix(f".{os.getpid()}.tmp")
-    sources = sorted(str(path) for path in (HERE / "kernel").glob("*.c"))
-    command = [*compiler(), *FLAGS, *extra, "-o", str(temporary), *sources, "-lm"]
+    command = [*compiler(), *FLAGS, *extra]
     try:
-        subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - the user's compiler
+        with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+            sources = sorted((HERE / "kernel").glob("*.c"))
+            objects = [str(Path(folder, source.stem + ".o")) for source in sources]
+            jobs = [[*command, "-c", str(source), "-o", made] for source, made in zip(sources, objects, strict=True)]
+            list(pool.map(_run, jobs))
+            _run([*command, "-shared", "-o", str(temporary), *objects, "-lm"])
         temporary.replace(target)
     except OSError as error:
         raise NoCompilerError(f"the C compiler cannot be run: {error}") from None
@@ -62,6 +68,10 @@ def _compile(target: Path, *extra: str) -> None:
         raise NoCompilerError(f"{shlex.join(command[:1])} cannot compile the kernel:\n{error.stderr}") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _run(command: list[str]) -> None:
+    subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - the user's compiler
 
 
 def compiler() -> list[str]:
