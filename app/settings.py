@@ -21,7 +21,7 @@ from app.errors import ConfigurationError
 Count = Annotated[int, Meta(ge=1)]
 # Printable ASCII without spaces, as it goes into a header; several keys are separated by commas.
 KEYS = "^([!-+.-~-]+(, ?[!-+.-~-]+)*)?$"
-PATHS = "(plain|plain_tiles|avx2|avx512|avx512_bf16|amx_bf16)"
+PATHS = "(plain|plain_tiles|avx2|avx512|avx512_vnni|avx512_bf16|amx_bf16|amx_int8)"
 SECRET = Meta(extra={"secret": True}, pattern=KEYS)
 
 
@@ -34,7 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     model: Annotated[str, Meta(min_length=1)]
     model_sha256: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]
     engine: Literal["auto", "native", "sentence-transformers"]
-    precision: Literal["auto", "float32", "bfloat16"]
+    precision: Literal["auto", "float32", "bfloat16", "int8"]
     isa: Annotated[str, Meta(pattern=f"^(auto|{PATHS}( *, *{PATHS})*)$")]
     cache: str
     max_tokens: Annotated[int, Meta(ge=0)]

@@ -34,6 +34,8 @@ class ModelInfo:
     """The path (instruction set) that the native engine takes; "" where torch chooses for itself."""
     sums: str
     """The order in which it adds, of which the bits come; "" for torch."""
+    packed_sha256: str
+    """Of the packed weights: equal wherever they are the same to the bit; "" for torch."""
     measured_ms: dict[str, list[float]]
     """What the paths took when this one was chosen, for a short text and a long one; empty if there was no choice."""
     model_id: str

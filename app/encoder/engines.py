@@ -110,10 +110,11 @@ def _open(chosen: Plan) -> Encoder:
 
 
 def _torch_plan(checkpoint: Checkpoint, precision: str, why_not_native: str) -> Plan:
-    if precision == "bfloat16":
+    if precision not in ("auto", "float32"):
         reason = f" ({why_not_native})" if why_not_native else ""
         raise ConfigurationError(
-            f"BERT_PRECISION: 'bfloat16' cannot be used: the sentence-transformers engine computes in float32{reason}"
+            f"BERT_PRECISION: '{precision}' cannot be used: "
+            f"the sentence-transformers engine computes in float32{reason}"
         )
     return Plan(checkpoint, TORCH, "float32", why_not_native=why_not_native)
 

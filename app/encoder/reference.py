@@ -18,8 +18,8 @@ from app.errors import ModelRefusedError
 if TYPE_CHECKING:
     from app.encoder import Encoder
 
-# bfloat16 arithmetic keeps 0.9999 and more; a wrong weight, pooling or tokenizer falls far below.
-LEAST_COSINE = 0.9999
+# What each precision keeps, and more; a wrong weight, pooling or tokenizer falls far below.
+LEAST_COSINE = {"float32": 0.9999, "bfloat16": 0.9999, "int8": 0.999}
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -53,9 +53,10 @@ def check(encoder: Encoder) -> bool:
     stored = np.asarray(reference.vectors, np.float64)[whole]
     lengths = np.linalg.norm(given, axis=1) * np.linalg.norm(stored, axis=1)
     least = float(((given * stored).sum(axis=1) / lengths).min())
-    if not least >= LEAST_COSINE:
+    needed = LEAST_COSINE[encoder.info.precision]
+    if not least >= needed:
         raise ModelRefusedError(
             f"{encoder.info.model_id}: this worker's vectors are not the stored ones "
-            f"(least cosine {least:.6f}, at least {LEAST_COSINE} is needed)"
+            f"(least cosine {least:.6f}, at least {needed} is needed)"
         )
     return True

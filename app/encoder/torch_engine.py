@@ -156,6 +156,7 @@ def _describe(model: SentenceTransformer, checkpoint: Checkpoint, precision: str
         engine=NAME,
         isa="",
         sums="",
+        packed_sha256="",
         measured_ms={},
         model_id=checkpoint.model_id,
         revision=checkpoint.revision,

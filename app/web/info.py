@@ -30,6 +30,7 @@ def info() -> Response:
             "engine": model.engine,
             "isa": model.isa,
             "sums": model.sums,
+            "packed_sha256": model.packed_sha256,
             "measured_ms": model.measured_ms,
             "architecture": model.architecture,
             "precision": model.precision,

@@ -56,15 +56,17 @@ def spoil_model(random: np.random.Generator, model: library.Model) -> None:
         setattr(model, name, None)
     elif name in PROMISES:
         setattr(model, name, min(odd(random), PROMISES[name]))
-    elif name == "precision":  # bfloat16 read as float would be twice as much: a promise, too
-        model.precision = odd(random) or model.precision
+    elif name == "words_precision":  # bfloat16 read as float would be twice as much: a promise, too
+        model.words_precision = odd(random) or model.words_precision
     else:
         setattr(model, name, odd(random))
 
 
 def spoil_linear(random: np.random.Generator, linear: library.Linear) -> None:
-    name = str(random.choice(["weights", "bias", "inputs", "outputs"]))
-    setattr(linear, name, None if name in {"weights", "bias"} else odd(random))
+    """Another precision only where that promises less: int8 where it was not has no scales, and is refused."""
+    name = str(random.choice([field[0] for field in linear._fields_]))
+    value = int(random.choice([-1, 2, 3, odd(random)])) if name == "precision" else odd(random)
+    setattr(linear, name, value if name in {"inputs", "outputs", "precision"} else None)
 
 
 def encode(random: np.random.Generator, path: int, model: library.Model) -> None:
@@ -115,11 +117,10 @@ def spoiled_dense(random: np.random.Generator, path: int, weights: Weights) -> N
     if max(linear.inputs, linear.outputs) <= 1 << 16:  # else it is refused
         linear.inputs, linear.outputs = min(linear.inputs, 64), min(linear.outputs, 64)
     numbers = np.zeros((max(rows, 1), 64), np.float32)
-    needed = library.load().bert_dense_scratch_bytes(path, weights.model.precision, byref(linear), rows)
+    needed = library.load().bert_dense_scratch_bytes(path, byref(linear), rows)
     scratch, out = library.aligned(max(int(needed) - int(random.choice([0, 0, 1])), 1)), np.empty_like(numbers)
     code = library.load().bert_dense(
         path,
-        weights.model.precision,
         byref(linear),
         int(random.choice([0, 1, 2, 3, 4, odd(random)])),
         *(numbers.ctypes.data if random.random() < 0.98 else None, rows),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from ctypes import byref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
-from app.encoder.native import library
+from app.encoder.native import layout, library
 from app.encoder.native.forward import Forward
 from app.encoder.native.weights import Weights
 from tests.native_models import SmallModel, small_model
@@ -33,7 +33,7 @@ class Call:
     count: int = 2
     pooling_count: int = 1
 
-    def run(self) -> int:
+    def run(self, watch: library.Watch | None = None) -> int:
         arrays = (self.ids, self.types, self.starts)
         texts = library.Texts(*(array.ctypes.data if array.size else None for array in arrays), self.count)
         code: int = library.load().bert_encode(
@@ -45,7 +45,7 @@ class Call:
             self.scratch.ctypes.data,
             self.scratch.nbytes,
             self.out.ctypes.data,
-            None,
+            byref(watch) if watch else None,
         )
         return code
 
@@ -196,11 +196,41 @@ def test_a_norm_without_numbers_is_refused(call: Call, field: str) -> None:
     assert call.run() == BAD_MODEL
 
 
-@pytest.mark.parametrize("precision", [-1, 2, LARGEST])
+@pytest.mark.parametrize("precision", [-1, 3, LARGEST])
 def test_an_unknown_precision_is_refused(call: Call, precision: int) -> None:
-    call.weights.model.precision = precision
+    call.weights.model.layer[0].qkv.precision = precision
     assert call.run() == NO_PATH
     assert scratch_bytes(call.weights.model, 7, 4, call.path) == 0
+
+
+@pytest.mark.parametrize("precision", [-1, 1, 2, 3, LARGEST])
+def test_words_of_another_precision_are_refused(call: Call, precision: int) -> None:
+    call.weights.model.words_precision = precision
+    assert call.run() == BAD_MODEL
+
+
+@pytest.mark.parametrize("precision", [-1, 1, 2, 3, LARGEST])
+def test_matrices_of_several_precisions_are_refused(call: Call, precision: int) -> None:
+    call.weights.model.layer[1].feed_up.precision = precision
+    assert call.run() == BAD_MODEL
+
+
+@pytest.mark.parametrize("part", layout.SCALES)
+@pytest.mark.parametrize("linear", layout.MODULES)
+def test_an_int8_matrix_without_its_scales_is_refused(call: Call, small: SmallModel, linear: str, part: str) -> None:
+    weights = small.weights("int8")
+    call = replace(call, weights=weights, scratch=library.aligned(scratch_bytes(weights.model, 7, 4, call.path)))
+    assert call.run() == OK
+    setattr(getattr(weights.model.layer[1], linear), part, None)
+    assert call.run() == BAD_MODEL
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_inputs_are_shown_in_float32_alone(call: Call, small: SmallModel, precision: str) -> None:
+    weights = small.weights(precision)
+    watch = library.Watch(inputs=np.empty(1 << 16, np.float32).ctypes.data)
+    call = replace(call, weights=weights, scratch=library.aligned(scratch_bytes(weights.model, 7, 4, call.path)))
+    assert (call.run(), call.run(watch)) == (OK, NO_PATH)
 
 
 @pytest.mark.parametrize("sizes", [(0, 0), (0, 1), (-1, -1), (3, 4), (-4, 4), (7, -1)])

@@ -85,9 +85,9 @@ def made_slow(monkeypatch: pytest.MonkeyPatch, slow: Callable[[str], bool]) -> I
 @pytest.mark.parametrize("fast", FASTER)
 def test_a_path_that_is_made_slow_is_not_chosen(monkeypatch: pytest.MonkeyPatch, fast: str) -> None:
     """Whatever flags the processor has."""
-    measure = partial(choice.measured, SHAPE, "gelu", None)
     with made_slow(monkeypatch, lambda isa: isa != fast):
         for precision in (one for one in library.PRECISIONS if same(fast, one)):
+            measure = partial(choice.measured, SHAPE, "gelu", None, precision)
             found = choice.choose(choice.candidates(FASTER, precision), measure)
             assert found.isa == fast
 
@@ -96,7 +96,9 @@ def test_what_was_measured_is_kept_for_this_processor_kernel_and_shape(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = choice.measured(SHAPE, "gelu", tmp_path / "cache")
-    assert set(first) == {Candidate(isa, one) for one in library.PRECISIONS for isa in FASTER if same(isa, one)}
+    assert set(first) == {Candidate(isa, one) for one in choice.AUTOMATIC for isa in FASTER if same(isa, one)}
+    eight = choice.measured(SHAPE, "gelu", tmp_path / "cache", "int8")
+    assert set(eight) == {Candidate(isa, "int8") for isa in FASTER if same(isa, "int8")}
     with made_slow(monkeypatch, lambda _: True):
         assert choice.measured(SHAPE, "gelu", tmp_path / "cache") == first
         assert choice.measured(replace(SHAPE, inner=256), "gelu", tmp_path / "cache") != first
@@ -174,6 +176,15 @@ def test_nothing_is_measured_where_there_is_nothing_to_choose() -> None:
         among = choice.candidates(choice.paths_named(isa), precision)
         found = choice.choose(among, lambda: pytest.fail("measured"))
         assert (found.isa, found.times) == (isa, {})
+
+
+def test_int8_is_never_chosen_by_itself_and_needs_a_path_of_its_own() -> None:
+    assert {one.precision for one in choice.candidates(FASTER, "auto")} == {"float32", "bfloat16"}
+    own = [isa for isa in FASTER if same(isa, "int8")]
+    assert [one.isa for one in choice.candidates(FASTER, "int8")] == own
+    for isa in set(FASTER) - set(own):
+        with pytest.raises(ConfigurationError, match=f"^BERT_ISA: {isa} has no int8; here plain, {', '.join(own)} can"):
+            choice.candidates([isa], "int8")
 
 
 def test_several_paths_may_be_named() -> None:

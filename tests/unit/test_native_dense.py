@@ -43,7 +43,9 @@ def small() -> SmallModel:
 
 CALLS: dict[str, tuple[int, dict[str, int | None]]] = {
     "path 99": (NO_PATH, {"path": 99}),
-    "precision 2": (NO_PATH, {"precision": 2}),
+    "precision 3": (NO_PATH, {"precision": 3}),
+    "precision -1": (NO_PATH, {"precision": -1}),
+    "int8": (NO_PATH, {"precision": 2}),
     "no inputs": (BAD_MODEL, {"inputs": 0}),
     "odd inputs": (BAD_MODEL, {"inputs": 63}),
     "outputs no multiple of 64": (BAD_MODEL, {"outputs": 7}),
@@ -64,12 +66,12 @@ CALLS: dict[str, tuple[int, dict[str, int | None]]] = {
 def test_an_unsound_dense_layer_is_refused(small: SmallModel, code: int, changes: dict[str, int | None]) -> None:
     linear = small.weights("float32").dense[0][0]
     numbers, scratch, out = (np.zeros((2, 64), np.float32) for _ in range(3))
-    given: dict[str, int | None] = {"path": 0, "precision": 0, "activation": 0, "numbers": numbers.ctypes.data}
+    given: dict[str, int | None] = {"path": 0, "activation": 0, "numbers": numbers.ctypes.data}
     given |= {"rows": 2, "scratch": scratch.ctypes.data, "scratch_bytes": scratch.nbytes, "out": out.ctypes.data}
     for name, value in changes.items():
         if name in given:
             given[name] = value
         else:
             setattr(linear, name, value)
-    path, precision, *rest = given.values()
-    assert library.load().bert_dense(path, precision, byref(linear), *rest) == code
+    path, *rest = given.values()
+    assert library.load().bert_dense(path, byref(linear), *rest) == code

@@ -24,7 +24,7 @@ from tests.native_models import (
     with_large_scores,
 )
 
-PATHS = ["plain", "plain_tiles", "avx2", "avx512", "avx512_bf16", "amx_bf16"]
+PATHS = ["plain", "plain_tiles", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8"]
 # Rows of 6 and of 16 and what is left of them, panels of 4 and what is left: keys of 1 to 7 panels, heads of 1 to 5.
 MODELS: dict[str, tuple[dict[str, Any], list[int]]] = {
     "heads of one panel": ({"inner": 64}, [*range(1, 19), 33, 48, 49, 64, 65, 100]),
@@ -63,19 +63,21 @@ def test_every_path_runs() -> None:
     assert list(library.paths()) == PATHS
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
 @pytest.mark.parametrize(("sizes", "lengths"), MODELS.values(), ids=MODELS)
-def test_bfloat16_is_the_same_to_the_bit(sizes: dict[str, Any], lengths: list[int]) -> None:
+def test_each_path_gives_the_plain_ones_bits(sizes: dict[str, Any], lengths: list[int], precision: str) -> None:
     model = small_model(**sizes)
-    weights, texts = model.weights("bfloat16"), model.texts(lengths)
+    weights, texts = model.weights(precision), model.texts(lengths)
     found = {isa: bits(states(forward_of(model, weights, isa), texts)) for isa in PATHS}
-    assert all(found[isa] == found[plain_of(isa, "bfloat16")] for isa in PATHS)
+    assert all(found[isa] == found[plain_of(isa, precision)] for isa in PATHS)
 
 
-def test_scores_of_any_size_are_the_same_to_the_bit() -> None:
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_scores_of_any_size_are_the_same_to_the_bit(precision: str) -> None:
     model = with_large_scores(60)
-    weights, texts = model.weights("bfloat16"), model.texts([70, 5])
+    weights, texts = model.weights(precision), model.texts([70, 5])
     for isa in PATHS[2:]:
-        plain = forward_of(model, weights, plain_of(isa, "bfloat16"))
+        plain = forward_of(model, weights, plain_of(isa, precision))
         assert bits(states(forward_of(model, weights, isa), texts)) == bits(states(plain, texts))
 
 
@@ -99,7 +101,7 @@ def test_company_poolings_and_dense_layers(isa: str, precision: str) -> None:
     forward = forward_of(model, weights, isa)
     together = vectors(forward, texts)
     assert [bits(forward.vectors(text.ids, text.types, text.starts)[0]) for text in texts] == [*map(bits, together)]
-    if precision == "bfloat16":
+    if precision != "float32":
         assert bits(together) == bits(vectors(forward_of(model, weights, plain_of(isa, precision)), texts))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from tests.native_models import SmallModel
 
 @pytest.fixture
 def found(model: SmallModel, precision: str, tmp_path: Path) -> Packed:
-    return packed.obtain(model.contents(precision), tmp_path, model.source.__getitem__)
+    return packed.obtain(model.contents(precision), tmp_path, model.read(precision))
 
 
 def test_the_header(model: SmallModel, precision: str, found: Packed) -> None:
@@ -44,28 +45,31 @@ def test_tensors_lie_aligned_and_in_the_order_of_execution(model: SmallModel, pr
     assert list(file) == names
     assert addresses == sorted(addresses)
     assert all(address % 64 == 0 for address in addresses)
-    panels = [f"{layer}.{step}" for layer in range(2) for step in ("qkv", "project", "feed_up", "feed_down")]
+    panels = [f"{layer}.{step}" for layer in range(2) for step in layout.MODULES]
     assert names[-9:] == [f"{name}.panels" for name in (*panels, "dense.0")]
     assert not file.raw("words").flags.writeable
 
 
 def test_a_tensor_of_another_size_is_not_packed(model: SmallModel, precision: str, tmp_path: Path) -> None:
-    wrong = model.source | {"embeddings.LayerNorm.bias": np.zeros(65, np.float32)}
+    wrong = replace(model, source=model.source | {"embeddings.LayerNorm.bias": np.zeros(65, np.float32)})
     with pytest.raises(ValueError, match=r"embedded\.bias: 260 bytes made, 256 promised"):
-        packed.obtain(model.contents(precision), tmp_path, wrong.__getitem__)
+        packed.obtain(model.contents(precision), tmp_path, wrong.read(precision))
     assert not list(tmp_path.glob("*.safetensors"))
 
 
 @pytest.mark.parametrize("outputs", [1, 63, 64, 65, 200])
 def test_panels_hold_the_matrix(outputs: int, precision: str) -> None:
-    matrix = np.random.default_rng(outputs).standard_normal((outputs, 6), np.float32)
-    panels = layout.to_panels(matrix, precision)
+    matrix = np.random.default_rng(outputs).standard_normal((outputs, 8), np.float32)
+    if precision == "int8":
+        matrix = (matrix * 40).astype(np.int8)
+    panels = layout.to_panels(matrix, {"float32": "F32", "bfloat16": "BF16", "int8": "I8"}[precision])
+    assert panels.dtype == {"float32": np.float32, "bfloat16": np.uint16, "int8": np.int8}[precision]
     if precision == "bfloat16":
         panels = (panels.astype(np.uint32) << 16).view(np.float32)
-    whole = panels.transpose(0, 2, 1, 3).reshape(-1, 6)
-    assert whole.shape == (layout.padded(outputs), 6)
+    whole = panels.transpose(0, 2, 1, 3).reshape(-1, 8)
+    assert whole.shape == (layout.padded(outputs), 8)
     assert not whole[outputs:].any()
-    assert np.abs(whole[:outputs] - matrix).max() <= (0 if precision == "float32" else 2**-8 * np.abs(matrix).max())
+    assert np.abs(whole[:outputs] - matrix).max() <= (2**-8 * np.abs(matrix).max() if precision == "bfloat16" else 0)
 
 
 def test_bfloat16_is_rounded_to_the_nearest_even() -> None:

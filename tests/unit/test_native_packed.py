@@ -37,7 +37,7 @@ def intact(model: SmallModel, precision: str, tmp_path: Path) -> Path:
 
 
 def obtain(model: SmallModel, precision: str, folder: Path | None) -> Packed:
-    return packed.obtain(model.contents(precision), folder, model.source.__getitem__)
+    return packed.obtain(model.contents(precision), folder, model.read(precision))
 
 
 def vectors_of(model: SmallModel, found: Packed, precision: str) -> bytes:
@@ -110,7 +110,7 @@ def test_a_damaged_file_is_made_anew(
 def test_a_file_of_another_source_is_not_taken(model: SmallModel, precision: str, intact: Path) -> None:
     contents = model.contents(precision, OTHER_SHA256)
     intact.rename(intact.parent / contents.name)
-    assert packed.obtain(contents, intact.parent, model.source.__getitem__).made
+    assert packed.obtain(contents, intact.parent, model.read(precision)).made
 
 
 def test_a_file_of_another_layout_is_not_taken(

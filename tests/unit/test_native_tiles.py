@@ -36,7 +36,7 @@ PROGRAM = """
 int main(int count, char **arguments)
 {
     static char c[1024], a[1024], b[1024];
-    int rows = atoi(arguments[1]), pairs = atoi(arguments[2]), columns = atoi(arguments[3]);
+    int rows = atoi(arguments[1]), pairs = atoi(arguments[2]), columns = atoi(arguments[3]), kind = atoi(arguments[4]);
     while (count && fread(c, 1024, 1, stdin) && fread(a, 1024, 1, stdin) && fread(b, 1024, 1, stdin)) {
         struct tile_shapes shapes = {.palette = 1};
         shapes.rows[0] = shapes.rows[4] = (uint8_t)rows, shapes.rows[6] = (uint8_t)pairs;
@@ -44,7 +44,10 @@ int main(int count, char **arguments)
         shapes.row_bytes[4] = (uint16_t)(4 * pairs);
         TILE_SHAPE(shapes);
         TILE_LOAD(0, c, 64), TILE_LOAD(4, a, 64), TILE_LOAD(6, b, 64);
-        TILE_MULTIPLY(0, 4, 6);
+        if (kind == 0)
+            TILE_MULTIPLY(0, 4, 6);
+        else
+            TILE_MULTIPLY_BYTES(0, 4, 6);
         static char out[1024];
         TILE_STORE(0, out, 64);
         fwrite(out, 1024, 1, stdout);
@@ -63,16 +66,16 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def recorded() -> Iterator[tuple[list[str], list[np.ndarray], np.ndarray]]:
-    """Shape, sums, inputs and weights, and what the hardware made of them, of each TDPBF16PS."""
+    """Shape and kind (0 TDPBF16PS, 1 TDPBUSD), sums, inputs and weights, and what the hardware made of them."""
     answers = np.load(Path(__file__).parents[1] / "data" / "tile_products.npz")
-    for index in np.flatnonzero(answers["kind"] == 0):
-        shape = [str(answers[name][index]) for name in ("rows", "quads", "columns")]
+    for index in np.flatnonzero(answers["kind"] < 2):
+        shape = [str(answers[name][index]) for name in ("rows", "quads", "columns", "kind")]
         yield shape, [answers[name][index] for name in "cab"], answers["out"][index]
 
 
 def test_the_emulation_gives_the_hardwares_bits(program: Path) -> None:
     cases = list(recorded())
-    assert len(cases) > 10
+    assert min(sum(shape[3] == kind for shape, _, _ in cases) for kind in "01") >= 5
     for shape, tiles, expected in cases:
         given = b"".join(np.ascontiguousarray(tile).tobytes() for tile in tiles)
         found = subprocess.run([program, *shape], input=given, capture_output=True, check=True).stdout
@@ -134,7 +137,7 @@ def test_a_compiler_that_does_not_know_tiles_costs_that_path_alone(
     monkeypatch.setenv("CC", str(refusing))
     assert build.build(tmp_path / build.NAME, "-Werror") is False
     here = library.load(tmp_path / build.NAME)
-    assert list(library.paths(here)) == [path for path in library.paths() if path != "amx_bf16"]
+    assert list(library.paths(here)) == [path for path in library.paths() if "amx" not in path]
     monkeypatch.setattr(library, "load", partial(library.load, tmp_path / build.NAME))
     expected = "the compiler that built the kernel does not know it" if has_tiles() else ""
     assert library.tiles_obstacle() == expected
@@ -163,5 +166,5 @@ def test_a_system_that_refuses_the_tile_unit_costs_that_path_alone() -> None:
     ran = subprocess.run([sys.executable, "-c", REFUSED], capture_output=True, text=True, check=True)
     paths, obstacle = ran.stdout.splitlines()
     assert "avx512_bf16" in paths
-    assert "amx_bf16" not in paths
+    assert "amx" not in paths
     assert obstacle == "a thread's signal stack is too small for the tile unit's registers"

@@ -24,7 +24,9 @@ from app.encoder.native.layout import Shape
 from app.encoder.native.trial import Candidate, Times
 from app.errors import ConfigurationError
 
-AUTO = "auto"
+AUTO, INT8 = "auto", "int8"
+AUTOMATIC = ("float32", "bfloat16")
+"""The precisions that `auto` chooses from: eight bits are asked for by name."""
 # bfloat16 loses some digits; it must be worth it, for short texts and for long ones.
 LEAST_GAIN = 1.3
 PLAIN = frozenset(library.PLAIN_PATHS.values())
@@ -59,15 +61,25 @@ def paths_named(isa: str) -> list[str]:
 def candidates(paths: Collection[str], precision: str) -> list[Candidate]:
     """These paths in this precision, or in each if that is "auto"; different code once.
 
-    A plain path is taken in float32, unless the precision is named.
+    A plain path is taken in float32, unless the precision is named. In int8 a path that has no code of its own is none:
+    ConfigurationError if no other is left.
     """
+    precisions: Collection[str] = (precision,)
     if precision == AUTO:
-        precisions = library.PRECISIONS if not PLAIN & set(paths) else library.PRECISIONS[:1]
-    else:
-        precisions = (precision,)
+        precisions = AUTOMATIC if not PLAIN & set(paths) else AUTOMATIC[:1]
+    if precision == INT8:
+        paths = _with_int8(paths)
     every = [Candidate(isa, one) for one in precisions for isa in paths]
     unique = {canonical(one): one for one in reversed(every)}
     return [one for one in every if unique[canonical(one)] == one]
+
+
+def _with_int8(paths: Collection[str]) -> list[str]:
+    own = [isa for isa in library.paths() if library.same_code(isa, INT8) == isa]
+    found = [isa for isa in paths if isa in own]
+    if not found:
+        raise ConfigurationError(f"BERT_ISA: {', '.join(paths)} has no int8; here {', '.join(own)} can be named")
+    return found
 
 
 def choose(among: Sequence[Candidate], measure: Callable[[], Times]) -> Choice:
@@ -82,23 +94,26 @@ def fastest(among: Collection[Candidate], times: Times) -> Candidate:
     """That with the least sum; bfloat16 only if it is LEAST_GAIN times as fast as float32 at every length."""
     best = {
         precision: min(mine, key=lambda one: sum(times[one]))
-        for precision in library.PRECISIONS
+        for precision in {one.precision: None for one in among}
         if (mine := [one for one in among if one.precision == precision])
     }
     if len(best) == 1:
         return next(iter(best.values()))
-    exact, narrow = (best[precision] for precision in library.PRECISIONS)
+    exact, narrow = (best[precision] for precision in AUTOMATIC)
     gains = [slow / fast for slow, fast in zip(times[exact], times[narrow], strict=True)]
     return narrow if min(gains) >= LEAST_GAIN else exact
 
 
-def measured(shape: Shape, activation: str, folder: Path | None) -> Times:
-    """What every path but the plain ones takes, from the folder's record or measured now, by one process at a time."""
-    everyone = candidates([name for name in library.paths() if name not in PLAIN], AUTO)
+def measured(shape: Shape, activation: str, folder: Path | None, precision: str = AUTO) -> Times:
+    """What every path but the plain ones takes, from the folder's record or measured now, by one process at a time.
+
+    In all of AUTOMATIC, or in int8 if that is the precision.
+    """
+    everyone = candidates([name for name in library.paths() if name not in PLAIN], INT8 if precision == INT8 else AUTO)
     measure = partial(trial.measure, shape, activation, everyone)
     if folder is None:
         return measure()
-    path = folder / f"paths-{_key(shape, activation)}.json"
+    path = folder / f"paths-{'int8-' if precision == INT8 else ''}{_key(shape, activation)}.json"
     return _read(path, everyone) or _measured_by_one(path, everyone, measure)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -11,7 +11,8 @@ import numpy as np
 from app.encoder.checkpoint import Checkpoint
 from app.encoder.contract import Embeddings, ModelInfo
 from app.encoder.native import choice, selfcheck
-from app.encoder.native.forward import CALL_TOKENS, Forward, LaidOut
+from app.encoder.native.calls import calls, laid_out
+from app.encoder.native.forward import Forward
 from app.encoder.native.preparation import Prepared
 from app.encoder.native.selfcheck import WrongPathError
 from app.encoder.native.tensorfile import TensorFile
@@ -73,11 +74,11 @@ class NativeEncoder:
 
     def _vectors(self, tokenized: list[TokenizedText]) -> list[np.ndarray]:
         """float32 arrays of shape (texts, dimension), a few texts in each, all of them in order."""
-        return [self._forward.vectors(*_laid_out(texts)) for texts in _calls(tokenized)]
+        return [self._forward.vectors(*laid_out(texts)) for texts in calls(tokenized)]
 
     def _states(self, tokenized: list[TokenizedText]) -> list[np.ndarray]:
         """One float32 array a text, shape (tokens, hidden)."""
-        return [self._forward.states(*_laid_out([text])) for text in tokenized]
+        return [self._forward.states(*laid_out([text])) for text in tokenized]
 
 
 def _in_order(found: list[np.ndarray], order: list[int]) -> np.ndarray:
@@ -86,34 +87,13 @@ def _in_order(found: list[np.ndarray], order: list[int]) -> np.ndarray:
     return whole if len(order) == len(whole) else whole[order]
 
 
-def _calls(tokenized: list[TokenizedText]) -> Iterator[list[TokenizedText]]:
-    """Texts for one call of the kernel each: as many as CALL_TOKENS hold, one at least."""
-    call: list[TokenizedText] = []
-    tokens = 0
-    for text in tokenized:
-        if call and tokens + len(text.ids) > CALL_TOKENS:
-            yield call
-            call, tokens = [], 0
-        call.append(text)
-        tokens += len(text.ids)
-    yield call
-
-
-def _laid_out(texts: Sequence[TokenizedText]) -> LaidOut:
-    """Ids, type ids and starts of texts laid end to end, as the kernel takes them."""
-    ids = np.array([token for text in texts for token in text.ids], np.int32)
-    types = np.array([token for text in texts for token in text.type_ids], np.int32)
-    starts = np.zeros(len(texts) + 1, np.int32)
-    np.cumsum([len(text.ids) for text in texts], out=starts[1:])
-    return ids, types, starts
-
-
 def _describe(checkpoint: Checkpoint, prepared: Prepared) -> ModelInfo:
     recipe = checkpoint.recipe
     return ModelInfo(
         engine=NAME,
         isa=prepared.isa,
         sums=prepared.sums,
+        packed_sha256=TensorFile(prepared.packed.descriptor).metadata["payload_sha256"],
         measured_ms=choice.in_ms(prepared.choice.times),
         model_id=checkpoint.model_id,
         revision=checkpoint.revision,

@@ -14,6 +14,7 @@ from app.encoder.native.layout import Dense
 
 # Scratch is made for so many tokens, or one longest text: more in one call would gain nothing and cost memory.
 CALL_TOKENS = 256
+INT8 = library.PRECISIONS.index("int8")
 LaidOut = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Ids, type ids and starts of texts laid end to end, as `Forward.vectors` takes them."""
 
@@ -34,6 +35,8 @@ class Forward:
         self._weights = weights
         self._path = library.paths()[isa]
         self._hidden = int(weights.model.hidden)
+        # After int8, bfloat16 in the order that every path shares: so the vectors are the same bits everywhere.
+        self._dense_path = _pairs_path() if weights.model.layer[0].qkv.precision == INT8 else self._path
         self._poolings = np.array([library.POOLINGS.index(pooling) for pooling in poolings], np.int32)
         byte_count = self._library.bert_scratch_bytes(
             self._path, byref(weights.model), max(CALL_TOKENS, longest), longest
@@ -62,10 +65,31 @@ class Forward:
         """How long each stage of one encoding took, by the names of library.STAGES."""
         out = np.empty((len(starts) - 1, len(self._poolings) * self._hidden), np.float32)
         stage_ns = np.zeros(len(library.STAGES), np.uint64)
-        self._encode((ids, types, starts), self._poolings, out, stage_ns.ctypes.data)
+        self._encode((ids, types, starts), self._poolings, out, library.Watch(stage_ns=stage_ns.ctypes.data))
         return dict(zip(library.STAGES, (stage_ns / 1e9).tolist(), strict=True))
 
-    def _encode(self, laid_out: LaidOut, poolings: np.ndarray, out: np.ndarray, stage_ns: int | None = None) -> None:
+    def inputs(
+        self, ids: np.ndarray, types: np.ndarray, starts: np.ndarray
+    ) -> tuple[list[list[np.ndarray]], np.ndarray]:
+        """What goes into each product, and the vectors before any Dense module; of a float32 model.
+
+        By layer the inputs of QKV, projection and feed-up, float32 of shape (tokens, hidden), and of feed-down,
+        (tokens, inner); float32 of shape (texts, poolings × hidden). Arguments as for `vectors`.
+        """
+        model, tokens = self._weights.model, len(ids)
+        sides = [model.hidden] * 3 + [model.inner]
+        flat = np.empty((model.layers, tokens * sum(sides)), np.float32)
+        out = np.empty((len(starts) - 1, len(self._poolings) * self._hidden), np.float32)
+        self._encode((ids, types, starts), self._poolings, out, library.Watch(inputs=flat.ctypes.data))
+        edges = np.cumsum([tokens * side for side in sides])[:-1]
+        return [
+            [part.reshape(tokens, side) for part, side in zip(np.split(layer, edges), sides, strict=True)]
+            for layer in flat
+        ], out
+
+    def _encode(
+        self, laid_out: LaidOut, poolings: np.ndarray, out: np.ndarray, watch: library.Watch | None = None
+    ) -> None:
         ids, types, starts = laid_out
         for array in (*laid_out, poolings):
             if array.dtype != np.int32 or not array.flags.c_contiguous:
@@ -84,7 +108,7 @@ class Forward:
                     scratch.ctypes.data,
                     scratch.nbytes,
                     out.ctypes.data,
-                    stage_ns,
+                    byref(watch) if watch else None,
                 )
             )
 
@@ -103,14 +127,11 @@ class Forward:
     def _dense(self, linear: library.Linear, activation: str, inputs: np.ndarray) -> np.ndarray:
         inputs = np.ascontiguousarray(inputs)
         out = np.empty((len(inputs), linear.outputs), np.float32)
-        precision = self._weights.model.precision
-        scratch = library.aligned(
-            self._library.bert_dense_scratch_bytes(self._path, precision, byref(linear), len(inputs))
-        )
+        path = self._dense_path
+        scratch = library.aligned(self._library.bert_dense_scratch_bytes(path, byref(linear), len(inputs)))
         library.check(
             self._library.bert_dense(
-                self._path,
-                precision,
+                path,
                 byref(linear),
                 library.ACTIVATIONS.index(activation),
                 inputs.ctypes.data,
@@ -121,3 +142,8 @@ class Forward:
             )
         )
         return out
+
+
+def _pairs_path() -> int:
+    """The last path, the fastest as a rule, that adds bfloat16 in pairs: all processors have one, and they agree."""
+    return [index for name, index in library.paths().items() if library.sums(name, "bfloat16") == "pairs"][-1]

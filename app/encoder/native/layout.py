@@ -7,20 +7,72 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
-LAYOUT = 1
+LAYOUT = 2
 """Raised with every change of what a packed file holds."""
 COLUMNS = 16
 """Output columns of a panel; BERT_COLUMNS in kernel/bert.h."""
 OUTPUT_MULTIPLE = 64
+SCALES = ("scale", "sums", "stretch", "offset")
+"""What a matrix in int8 has beside its values and its bias."""
+STEPS = {"F32": 1, "BF16": 2, "I8": 4}
+"""Inputs of a column that lie together: a panel's step is always one cache line."""
+ELEMENT_BYTES = {"F32": 4, "BF16": 2, "I8": 1}
 """Outputs are padded with columns of zeros to a multiple of this: the widest tile's columns."""
 
 QKV = ("query", "key", "value")
+MODULES = {
+    "qkv": [f"attention.self.{part}" for part in QKV],
+    "project": ["attention.output.dense"],
+    "feed_up": ["intermediate.dense"],
+    "feed_down": ["output.dense"],
+}
+"""Of a layer's matrices, what the checkpoint calls the modules that they are made of."""
 
 Read = Callable[[str], np.ndarray]
-"""A tensor of the source by its name, as float32."""
+"""A tensor of the source by its name, as float32. A `Quantised` knows int8 matrices beside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """A weight matrix in int8, as quantisation.py makes it for inputs that are stretched, moved and rotated.
+
+    outputs = (scale × values) × rotated(inputs × stretch + offset) + bias
+    """
+
+    values: np.ndarray
+    """int8, shape (outputs, inputs)."""
+    scale: np.ndarray
+    """float32, shape (outputs,)."""
+    bias: np.ndarray
+    """float32, shape (outputs,)."""
+    stretch: np.ndarray
+    """float32, shape (inputs,)."""
+    offset: np.ndarray
+    """float32, shape (inputs,)."""
+
+    @property
+    def sums(self) -> np.ndarray:
+        """Of each column's weights, which a row's least number is multiplied with; float32, shape (outputs,)."""
+        exact: np.ndarray = self.scale.astype(np.float64) * self.values.sum(axis=1, dtype=np.int64)
+        return exact.astype(np.float32)
+
+
+class CannotQuantiseError(Exception):
+    """A model cannot be had in int8, or not here; the sentence says why."""
+
+
+class Quantised(Protocol):
+    """A source whose matrices have been quantised."""
+
+    def __call__(self, name: str) -> np.ndarray:
+        """See `Read`."""
+
+    def matrix(self, name: str) -> Matrix:
+        """A matrix by its name in the packed file ("0.qkv")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +81,15 @@ class Tensor:
 
     name: str
     dtype: str
-    """"F32" or "BF16", as safetensors names them."""
+    """"F32", "BF16" or "I8", as safetensors names them."""
     shape: tuple[int, ...]
-    make: Callable[[Read], np.ndarray]
+    make: Callable[[Any], np.ndarray]
+    """Of a `Read`, or of a `Quantised` if the precision is int8."""
 
     @property
     def byte_count(self) -> int:
         """Its size in the file; always a multiple of 64."""
-        return int(np.prod(self.shape)) * (4 if self.dtype == "F32" else 2)
+        return int(np.prod(self.shape)) * ELEMENT_BYTES[self.dtype]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +117,23 @@ class Dense:
 
 
 def tensors(shape: Shape, precision: str, prefix: str, dense: tuple[Dense, ...] = ()) -> Iterator[Tensor]:
-    """The packed file's tensors in its order: the small ones, the word table, then the panels as they are executed."""
-    hidden = shape.hidden
+    """The packed file's tensors in its order: the small ones, the word table, then the panels as they are executed.
+
+    In int8 the word table and Dense modules are bfloat16.
+    """
+    hidden, wide = shape.hidden, "bfloat16" if precision == "int8" else precision
     yield _table("position", prefix + "embeddings.position_embeddings.weight", (shape.positions, hidden), "float32")
     yield _table("type", prefix + "embeddings.token_type_embeddings.weight", (shape.types, hidden), "float32")
     yield from _norm("embedded", prefix + "embeddings.LayerNorm", hidden)
     for layer in range(shape.layers):
-        yield from _small(f"{layer}", f"{prefix}encoder.layer.{layer}.", shape)
+        yield from _small(f"{layer}", prefix, shape, precision)
     for index, module in enumerate(dense):
         yield _bias(f"dense.{index}", [module.bias] if module.bias else [], module.outputs)
-    yield _table("words", prefix + "embeddings.word_embeddings.weight", (shape.vocabulary, hidden), precision)
+    yield _table("words", prefix + "embeddings.word_embeddings.weight", (shape.vocabulary, hidden), wide)
     for layer in range(shape.layers):
-        yield from _panels_of_layer(f"{layer}", f"{prefix}encoder.layer.{layer}.", shape, precision)
+        yield from _panels_of_layer(f"{layer}", prefix, shape, precision)
     for index, module in enumerate(dense):
-        yield _panels(f"dense.{index}", [module.weight], module.inputs, module.outputs, precision)
+        yield _panels(f"dense.{index}", [module.weight], module.inputs, module.outputs, wide)
 
 
 def padded(outputs: int) -> int:
@@ -92,37 +148,65 @@ def to_bfloat16(values: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(values), (bits >> 16) | 0x40, rounded).astype(np.uint16)
 
 
-def to_panels(weight: np.ndarray, precision: str) -> np.ndarray:
-    """A weight matrix (outputs, inputs) as panels (outputs / 16, inputs / step, 16, step).
+def to_panels(weight: np.ndarray, dtype: str) -> np.ndarray:
+    """A weight matrix (outputs, inputs) as panels (outputs / 16, inputs / step, 16, step); `dtype` as in `Tensor`.
 
-    A panel holds 16 outputs; a step is one input in float32 and a pair of them in bfloat16, so that each step of a
-    panel is one cache line. Missing outputs are zeros.
+    A panel holds 16 outputs; a step is one input in float32, a pair of them in bfloat16 and four in int8, so that each
+    step of a panel is one cache line. Missing outputs are zeros.
     """
     outputs, inputs = weight.shape
-    step = 1 if precision == "float32" else 2
-    whole = np.zeros((padded(outputs), inputs), np.float32)
+    step = STEPS[dtype]
+    whole = np.zeros((padded(outputs), inputs), weight.dtype)
     whole[:outputs] = weight
-    panels = whole.reshape(-1, COLUMNS, inputs // step, step).transpose(0, 2, 1, 3)
-    return np.ascontiguousarray(panels) if precision == "float32" else to_bfloat16(np.ascontiguousarray(panels))
+    panels = np.ascontiguousarray(whole.reshape(-1, COLUMNS, inputs // step, step).transpose(0, 2, 1, 3))
+    return to_bfloat16(panels) if dtype == "BF16" else panels
 
 
-def _small(name: str, source: str, shape: Shape) -> Iterator[Tensor]:
-    hidden = shape.hidden
-    yield _bias(f"{name}.qkv", [f"{source}attention.self.{part}.bias" for part in QKV], 3 * hidden)
-    yield _bias(f"{name}.project", [source + "attention.output.dense.bias"], hidden)
-    yield from _norm(f"{name}.attended", source + "attention.output.LayerNorm", hidden)
-    yield _bias(f"{name}.feed_up", [source + "intermediate.dense.bias"], shape.inner)
-    yield _bias(f"{name}.feed_down", [source + "output.dense.bias"], hidden)
-    yield from _norm(f"{name}.fed", source + "output.LayerNorm", hidden)
+def source_of(name: str, prefix: str, part: str) -> list[str]:
+    """The checkpoint's tensors that a matrix of the packed file is made of ("weight"), or its bias, in their order."""
+    layer, kind = name.split(".")
+    at = f"{prefix}encoder.layer.{layer}."
+    return [f"{at}{module}.{part}" for module in MODULES[kind]]
 
 
-def _panels_of_layer(name: str, source: str, shape: Shape, precision: str) -> Iterator[Tensor]:
+def sides(shape: Shape) -> tuple[tuple[str, int, int], ...]:
+    """A layer's matrices: kind, inputs, outputs."""
     hidden, inner = shape.hidden, shape.inner
-    attention = [f"{source}attention.self.{part}.weight" for part in QKV]
-    yield _panels(f"{name}.qkv", attention, hidden, 3 * hidden, precision)
-    yield _panels(f"{name}.project", [source + "attention.output.dense.weight"], hidden, hidden, precision)
-    yield _panels(f"{name}.feed_up", [source + "intermediate.dense.weight"], hidden, inner, precision)
-    yield _panels(f"{name}.feed_down", [source + "output.dense.weight"], inner, hidden, precision)
+    return (
+        ("qkv", hidden, 3 * hidden),
+        ("project", hidden, hidden),
+        ("feed_up", hidden, inner),
+        ("feed_down", inner, hidden),
+    )
+
+
+def _small(name: str, prefix: str, shape: Shape, precision: str) -> Iterator[Tensor]:
+    source = f"{prefix}encoder.layer.{name}."
+    for kind, inputs, outputs in sides(shape):
+        at = f"{name}.{kind}"
+        if precision == "int8":
+            yield _part(at, "bias", outputs)
+            for part in SCALES:
+                yield _part(at, part, outputs if part in ("scale", "sums") else inputs)
+        else:
+            yield _bias(at, source_of(at, prefix, "bias"), outputs)
+        if kind == "project":
+            yield from _norm(f"{name}.attended", source + "attention.output.LayerNorm", shape.hidden)
+    yield from _norm(f"{name}.fed", source + "output.LayerNorm", shape.hidden)
+
+
+def _part(name: str, part: str, size: int) -> Tensor:
+    """Of a matrix in int8."""
+    return Tensor(f"{name}.{part}", "F32", (size,), lambda read: getattr(read.matrix(name), part))
+
+
+def _panels_of_layer(name: str, prefix: str, shape: Shape, precision: str) -> Iterator[Tensor]:
+    for kind, inputs, outputs in sides(shape):
+        at = f"{name}.{kind}"
+        if precision == "int8":
+            yield _quantised_panels(at, inputs, outputs)
+        else:
+            yield _panels(at, source_of(at, prefix, "weight"), inputs, outputs, precision)
 
 
 def _table(name: str, source: str, shape: tuple[int, int], precision: str) -> Tensor:
@@ -147,10 +231,19 @@ def _bias(name: str, sources: list[str], outputs: int) -> Tensor:
 
 
 def _panels(name: str, sources: list[str], inputs: int, outputs: int, precision: str) -> Tensor:
-    step = 1 if precision == "float32" else 2
+    dtype = "F32" if precision == "float32" else "BF16"
     return Tensor(
         f"{name}.panels",
-        "F32" if precision == "float32" else "BF16",
-        (padded(outputs) // COLUMNS, inputs // step, COLUMNS, step),
-        lambda read: to_panels(np.concatenate([read(source) for source in sources]), precision),
+        dtype,
+        _panels_shape(inputs, outputs, dtype),
+        lambda read: to_panels(np.concatenate([read(source) for source in sources]), dtype),
     )
+
+
+def _quantised_panels(name: str, inputs: int, outputs: int) -> Tensor:
+    shape = _panels_shape(inputs, outputs, "I8")
+    return Tensor(f"{name}.panels", "I8", shape, lambda read: to_panels(read.matrix(name).values, "I8"))
+
+
+def _panels_shape(inputs: int, outputs: int, dtype: str) -> tuple[int, ...]:
+    return padded(outputs) // COLUMNS, inputs // STEPS[dtype], COLUMNS, STEPS[dtype]

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-ABI = 2
+ABI = 3
 PLAIN = "plain"
 LIBRARY = Path(__file__).parent / "libbert.so"
-PRECISIONS = ("float32", "bfloat16")
-SUMS = ("singles", "pairs", "tiles")
+PRECISIONS = ("float32", "bfloat16", "int8")
+SUMS = ("singles", "pairs", "tiles", "integers")
 """The orders in which a path may add: README.md, "The orders of adding"."""
-PLAIN_PATHS = {"singles": PLAIN, "pairs": PLAIN, "tiles": "plain_tiles"}
+PLAIN_PATHS = {"singles": PLAIN, "pairs": PLAIN, "tiles": "plain_tiles", "integers": PLAIN}
 """The readable path of each order."""
 ACTIVATIONS = ("identity", "gelu", "gelu_tanh", "relu", "tanh")
 POOLINGS = ("mean", "cls", "max", "lasttoken")
@@ -35,7 +35,10 @@ class UnavailableError(Exception):
 class Linear(Structure):
     """`struct bert_linear`."""
 
-    _fields_ = (("weights", c_void_p), ("bias", c_void_p), ("inputs", c_int32), ("outputs", c_int32))
+    _fields_ = (
+        *((name, c_void_p) for name in ("weights", "bias", "scale", "sums", "stretch", "offset")),
+        *((name, c_int32) for name in ("inputs", "outputs", "precision")),
+    )
 
 
 class Norm(Structure):
@@ -57,7 +60,7 @@ class Model(Structure):
     """`struct bert_model`."""
 
     _fields_ = (
-        *((name, c_int32) for name in ("precision", "activation", "layers", "hidden", "inner", "heads")),
+        *((name, c_int32) for name in ("words_precision", "activation", "layers", "hidden", "inner", "heads")),
         *((name, c_int32) for name in ("vocabulary", "positions", "types", "pad_id")),
         ("epsilon", c_float),
         *((name, c_void_p) for name in ("words", "position", "type")),
@@ -70,6 +73,12 @@ class Texts(Structure):
     """`struct bert_texts`."""
 
     _fields_ = (("ids", c_void_p), ("types", c_void_p), ("starts", c_void_p), ("count", c_int32))
+
+
+class Watch(Structure):
+    """`struct bert_watch`."""
+
+    _fields_ = (("stage_ns", c_void_p), ("inputs", c_void_p))
 
 
 @cache
@@ -97,15 +106,15 @@ def _declare(library: ctypes.CDLL) -> None:
     library.bert_encode.restype = c_int32
     library.bert_encode.argtypes = (
         *(c_int32, POINTER(Model), POINTER(Texts), c_void_p, c_int32),
-        *(c_void_p, c_size_t, c_void_p, c_void_p),
+        *(c_void_p, c_size_t, c_void_p, POINTER(Watch)),
     )
     library.bert_dense.restype = c_int32
     library.bert_dense.argtypes = (
-        *(c_int32, c_int32, POINTER(Linear), c_int32),
-        *(c_void_p, c_int32, c_void_p, c_size_t, c_void_p),
+        *(c_int32, POINTER(Linear), c_int32, c_void_p),
+        *(c_int32, c_void_p, c_size_t, c_void_p),
     )
     library.bert_dense_scratch_bytes.restype = c_size_t
-    library.bert_dense_scratch_bytes.argtypes = (c_int32, c_int32, POINTER(Linear), c_int32)
+    library.bert_dense_scratch_bytes.argtypes = (c_int32, POINTER(Linear), c_int32)
     library.bert_path_sums.restype, library.bert_path_sums.argtypes = c_int32, (c_int32, c_int32)
     library.bert_path_code.restype, library.bert_path_code.argtypes = c_int32, (c_int32, c_int32)
     library.bert_tiles_obstacle.restype, library.bert_tiles_obstacle.argtypes = c_char_p, ()

@@ -3,7 +3,7 @@
 It lies in the cache folder under a name made of the source's sha256, the precision and the layout's version. Whoever
 comes first makes it, under a lock, in a temporary file that is renamed once it is whole; where the folder cannot be
 written, it lies in anonymous memory that the fleet shares. Either way the master hands its descriptor to the workers
-through the fork, and each maps it on its own.
+through the fork, and each maps it on its own. Where the matrices must be quantised first, a child process does it all.
 """
 
 from __future__ import annotations
@@ -13,12 +13,17 @@ import hashlib
 import json
 import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
-from app.encoder.native.layout import LAYOUT, Read, Tensor
+from app.encoder.native.child import in_child
+from app.encoder.native.layout import LAYOUT, Quantised, Read, Tensor
+from app.encoder.native.waiting import lock
+
+Quantise = Callable[[Read], Quantised]
+"""What a source becomes before int8 tensors are made of it: long work that takes much memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,9 @@ class Contents:
         return self.header_bytes + sum(tensor.byte_count for tensor in self.tensors)
 
 
+Write = Callable[[BufferedWriter], None]
+
+
 @dataclass(frozen=True)
 class Packed:
     """A verified packed file, open for as long as this object lives."""
@@ -81,15 +89,25 @@ class Packed:
         weakref.finalize(self, os.close, self.descriptor)
 
 
-def obtain(contents: Contents, folder: Path | None, read: Read) -> Packed:
-    """The packed file of these contents: that in `folder` if it is sound, else a new one; without folder, in memory."""
+def obtain(contents: Contents, folder: Path | None, read: Read, quantise: Quantise | None = None) -> Packed:
+    """The packed file of these contents: that in `folder` if it is sound, else a new one; without folder, in memory.
+
+    `quantise` for int8 alone. Raises what it raises, or ChildDiedError.
+    """
+
+    def write(file: BufferedWriter) -> None:
+        if quantise is None:
+            _write(contents, file, read)
+        else:
+            in_child(lambda: _write(contents, file, quantise(read)))
+
     if folder is None:
-        return _in_memory(contents, read, "there is no cache folder")
+        return _in_memory(write, "there is no cache folder")
     try:
         found = _find(contents, folder / contents.name)
-        return found or _make(contents, folder / contents.name, read)
+        return found or _make(contents, folder / contents.name, write)
     except OSError as error:
-        return _in_memory(contents, read, f"{folder} cannot be used: {error.strerror}")
+        return _in_memory(write, f"{folder} cannot be used: {error.strerror}")
 
 
 def _find(contents: Contents, path: Path) -> Packed | None:
@@ -98,20 +116,19 @@ def _find(contents: Contents, path: Path) -> Packed | None:
     return None if descriptor is None else Packed(descriptor, str(path), made=False)
 
 
-def _make(contents: Contents, path: Path, read: Read) -> Packed:
+def _make(contents: Contents, path: Path, write: Write) -> Packed:
     """A new file at `path`, unless another process was faster."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with (path.parent / f"{contents.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return _find(contents, path) or _make_locked(contents, path, read)
+    with lock(path.parent / f"{contents.name}.lock", "packs the weights"):
+        return _find(contents, path) or _make_locked(path, write)
 
 
-def _make_locked(contents: Contents, path: Path, read: Read) -> Packed:
+def _make_locked(path: Path, write: Write) -> Packed:
     temporary = path.with_suffix(".tmp")
     temporary.unlink(missing_ok=True)  # what a killed process left: the lock is ours
     try:
         with temporary.open("xb") as file:
-            _write(contents, file, read)
+            write(file)
             os.fchmod(file.fileno(), 0o444)
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -138,16 +155,16 @@ def _is_sound(contents: Contents, file: BufferedReader) -> bool:
     return header == contents.header(hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def _in_memory(contents: Contents, read: Read, why: str) -> Packed:
+def _in_memory(write: Write, why: str) -> Packed:
     descriptor = os.memfd_create("serve-bert-packed", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     with os.fdopen(os.dup(descriptor), "wb") as file:
-        _write(contents, file, read)
+        write(file)
     seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
     fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
     return Packed(descriptor, "anonymous memory", made=True, why=why)
 
 
-def _write(contents: Contents, file: BufferedWriter, read: Read) -> None:
+def _write(contents: Contents, file: BufferedWriter, read: Read | Quantised) -> None:
     """The tensors first, their hash in the header last: a file that was cut short has no valid header."""
     digest = hashlib.sha256()
     file.seek(contents.header_bytes)
@@ -159,3 +176,4 @@ def _write(contents: Contents, file: BufferedWriter, read: Read) -> None:
         file.write(payload)
     file.seek(0)
     file.write(contents.header(digest.hexdigest()))
+    file.flush()

@@ -14,13 +14,18 @@ from tokenizers.normalizers import Sequence as Normalizers
 
 from app.encoder.checkpoint import Checkpoint
 from app.encoder.native import choice, library, selfcheck
+from app.encoder.native.calls import calls, laid_out
+from app.encoder.native.child import ChildDiedError
 from app.encoder.native.choice import Choice
+from app.encoder.native.layout import CannotQuantiseError, Quantised, Read
 from app.encoder.native.packed import Packed
 from app.encoder.native.selfcheck import Witness, WrongPathError
 from app.encoder.native.support import Architecture, examine
 from app.encoder.native.tensorfile import TensorFile
 from app.encoder.native.trial import Candidate
+from app.encoder.native.waiting import Progress
 from app.encoder.native.weights import Weights, pack
+from app.encoder.tokens import TextTokenizer
 from app.errors import ConfigurationError
 
 log = structlog.get_logger("serve-bert")
@@ -68,10 +73,10 @@ def prepare(checkpoint: Checkpoint, *, precision: str, isa: str, cache: Path | N
     """
     architecture, tokenizer, paths = examine(checkpoint), _read_tokenizer(checkpoint), choice.paths_named(isa)
     candidates = choice.candidates(paths, precision)
-    measure = once(partial(choice.measured, architecture.shape, architecture.activation, cache))
+    measure = once(partial(choice.measured, architecture.shape, architecture.activation, cache, precision))
     while candidates:
         chosen = choice.choose(candidates, measure)
-        packed = pack(checkpoint, architecture, chosen.precision, cache)
+        packed = _pack(checkpoint, architecture, chosen.precision, cache, tokenizer)
         weights = Weights(TensorFile(packed.descriptor), architecture, chosen.precision)
         witness = selfcheck.ask_plain(weights, chosen.isa, chosen.precision, checkpoint.max_tokens)
         try:
@@ -84,6 +89,28 @@ def prepare(checkpoint: Checkpoint, *, precision: str, isa: str, cache: Path | N
             continue
         return Prepared(architecture, packed, tokenizer, chosen, witness)
     raise ConfigurationError(f"BERT_ISA: '{isa}' cannot be used: {', '.join(paths)} give other vectors than plain")
+
+
+def _pack(
+    checkpoint: Checkpoint, architecture: Architecture, precision: str, cache: Path | None, tokenizer: Tokenizer
+) -> Packed:
+    if precision != "int8":
+        return pack(checkpoint, architecture, precision, cache)
+    try:
+        quantise = partial(_quantise, checkpoint, architecture, tokenizer)
+        return pack(checkpoint, architecture, precision, cache, quantise)
+    except (CannotQuantiseError, ChildDiedError) as error:
+        raise ConfigurationError(f"BERT_PRECISION: 'int8' cannot be used: {error}") from None
+
+
+def _quantise(checkpoint: Checkpoint, architecture: Architecture, tokenizer: Tokenizer, read: Read) -> Quantised:
+    """In a child process, which alone imports what it takes."""
+    from app.encoder.native import calibration
+
+    texts = [checkpoint.recipe.default_prompt + text for text in calibration.texts()]
+    tokenized = TextTokenizer(tokenizer, checkpoint.max_tokens).tokenize(texts, truncate=True)
+    together = [laid_out(call) for call in calls(tokenized)]
+    return calibration.quantise(read, architecture, together, Progress("packing the weights in int8"))
 
 
 def _read_tokenizer(checkpoint: Checkpoint) -> Tokenizer:

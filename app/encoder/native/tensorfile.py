@@ -10,10 +10,18 @@ from __future__ import annotations
 import json
 import mmap
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 
-DTYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}
+DTYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16, "I8": np.int8}
+
+
+class Tensors(Protocol):
+    """What has arrays by their names: a TensorFile, or made ones."""
+
+    def raw(self, name: str) -> np.ndarray:
+        """The tensor as it lies there, read-only; bfloat16 as its 16 bits (uint16)."""
 
 
 class TensorFile:

@@ -17,7 +17,7 @@ import numpy as np
 
 from app.encoder.native import library
 from app.encoder.native.forward import Forward
-from app.encoder.native.layout import Dense, Shape
+from app.encoder.native.layout import Dense, Shape, sides
 
 TOKENS = (22, 128)
 # Raised with every change of what is timed: older records then count no more.
@@ -27,6 +27,7 @@ BUDGET_S = 0.2
 SHORT_SHARE = 0.3
 # The first round of each length is also the one in which memory is touched first.
 LEAST_ROUNDS, MOST_ROUNDS = 2, 12
+ELEMENT_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
 # Weights that leave the second cache of every processor at hand (2 MB at most) …
 LEAST_BYTES = 4 << 20
 # … in layers of at most this width: wider ones are bound by the same things and would take too long.
@@ -108,7 +109,7 @@ class _MadeModel:
         shape, small = self._shape, self._small.ctypes.data
         norm = library.Norm(small, small)
         return library.Model(
-            precision=library.PRECISIONS.index(precision),
+            words_precision=library.PRECISIONS.index("bfloat16" if precision == "int8" else precision),
             activation=library.ACTIVATIONS.index(self._activation),
             layers=shape.layers,
             hidden=shape.hidden,
@@ -123,26 +124,25 @@ class _MadeModel:
             position=self._address,
             type=small,
             embedded=norm,
-            layer=self._layers(4 if precision == "float32" else 2, norm),
+            layer=self._layers(precision, norm),
         )
 
-    def _layers(self, element_bytes: int, norm: library.Norm) -> object:
-        shape, place = self._shape, self._address
+    def _layers(self, precision: str, norm: library.Norm) -> object:
+        shape, place, small = self._shape, self._address, self._small.ctypes.data
+        kind, element_bytes = library.PRECISIONS.index(precision), ELEMENT_BYTES[precision]
 
         def linear(inputs: int, outputs: int) -> library.Linear:
             nonlocal place
             place += inputs * outputs * element_bytes
-            return library.Linear(place - inputs * outputs * element_bytes, self._small.ctypes.data, inputs, outputs)
+            start = place - inputs * outputs * element_bytes
+            return library.Linear(start, *[small] * 5, inputs, outputs, kind)
 
         return (library.Layer * shape.layers)(
             *(
                 library.Layer(
-                    qkv=linear(shape.hidden, 3 * shape.hidden),
-                    project=linear(shape.hidden, shape.hidden),
-                    feed_up=linear(shape.hidden, shape.inner),
-                    feed_down=linear(shape.inner, shape.hidden),
                     attended=norm,
                     fed=norm,
+                    **{name: linear(inputs, outputs) for name, inputs, outputs in sides(shape)},
                 )
                 for _ in range(shape.layers)
             )

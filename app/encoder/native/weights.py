@@ -11,14 +11,20 @@ import numpy as np
 from app.encoder.checkpoint import Checkpoint
 from app.encoder.native import layout, library, packed
 from app.encoder.native.support import Architecture
-from app.encoder.native.tensorfile import TensorFile
+from app.encoder.native.tensorfile import TensorFile, Tensors
 
 
-def pack(checkpoint: Checkpoint, architecture: Architecture, precision: str, folder: Path | None) -> packed.Packed:
-    """The checkpoint's packed file, found in `folder` or made."""
+def pack(
+    checkpoint: Checkpoint,
+    architecture: Architecture,
+    precision: str,
+    folder: Path | None,
+    quantise: packed.Quantise | None = None,
+) -> packed.Packed:
+    """The checkpoint's packed file, found in `folder` or made; `quantise` for int8 alone."""
     tensors = tuple(layout.tensors(architecture.shape, precision, architecture.prefix, architecture.dense))
     contents = packed.Contents(checkpoint.sha256, precision, tensors)
-    return packed.obtain(contents, folder, _reader(checkpoint))
+    return packed.obtain(contents, folder, _reader(checkpoint), quantise)
 
 
 def _reader(checkpoint: Checkpoint) -> layout.Read:
@@ -51,12 +57,14 @@ def open_file(path: Path) -> TensorFile:
 class Weights:
     """A packed file, mapped, as the kernel's structs. They point into the mapping, which lives as long as they do."""
 
-    def __init__(self, file: TensorFile, architecture: Architecture, precision: str) -> None:
-        self._file = file
+    def __init__(self, tensors: Tensors, architecture: Architecture, precision: str) -> None:
+        self._tensors = tensors
+        self.precision = precision
+        wide = "bfloat16" if precision == "int8" else precision
         shape = architecture.shape
         self._layers = (library.Layer * shape.layers)(*self._all_layers(architecture))
         self.model = library.Model(
-            precision=library.PRECISIONS.index(precision),
+            words_precision=library.PRECISIONS.index(wide),
             activation=library.ACTIVATIONS.index(architecture.activation),
             layers=shape.layers,
             hidden=shape.hidden,
@@ -74,28 +82,35 @@ class Weights:
             layer=self._layers,
         )
         self.dense = [
-            (self._linear(f"dense.{index}", dense.inputs, layout.padded(dense.outputs)), dense)
+            (self._linear(f"dense.{index}", dense.inputs, layout.padded(dense.outputs), wide), dense)
             for index, dense in enumerate(architecture.dense)
         ]
 
     def _all_layers(self, architecture: Architecture) -> Iterator[library.Layer]:
-        hidden, inner = architecture.shape.hidden, architecture.shape.inner
         for layer in range(architecture.shape.layers):
             yield library.Layer(
-                qkv=self._linear(f"{layer}.qkv", hidden, 3 * hidden),
-                project=self._linear(f"{layer}.project", hidden, hidden),
-                feed_up=self._linear(f"{layer}.feed_up", hidden, inner),
-                feed_down=self._linear(f"{layer}.feed_down", inner, hidden),
                 attended=self._norm(f"{layer}.attended"),
                 fed=self._norm(f"{layer}.fed"),
+                **{
+                    kind: self._linear(f"{layer}.{kind}", inputs, outputs, self.precision)
+                    for kind, inputs, outputs in layout.sides(architecture.shape)
+                },
             )
 
     def _address(self, name: str) -> int:
-        address: int = self._file.raw(name).ctypes.data
+        address: int = self._tensors.raw(name).ctypes.data
         return address
 
     def _norm(self, name: str) -> library.Norm:
         return library.Norm(self._address(f"{name}.gain"), self._address(f"{name}.bias"))
 
-    def _linear(self, name: str, inputs: int, outputs: int) -> library.Linear:
-        return library.Linear(self._address(f"{name}.panels"), self._address(f"{name}.bias"), inputs, outputs)
+    def _linear(self, name: str, inputs: int, outputs: int, precision: str) -> library.Linear:
+        scales = layout.SCALES if precision == "int8" else ()
+        return library.Linear(
+            weights=self._address(f"{name}.panels"),
+            bias=self._address(f"{name}.bias"),
+            inputs=inputs,
+            outputs=outputs,
+            precision=library.PRECISIONS.index(precision),
+            **{part: self._address(f"{name}.{part}") for part in scales},
+        )

@@ -7,6 +7,8 @@ BEGIN_TARGET("avx2,fma,avx512f,avx512bf16,amx-tile,amx-bf16")
 
 #define BFLOAT16 1
 #define DOT 1
+#define EIGHT 0
+#define SUMS_BEGIN_AS_RESIDUAL 1
 #include "path.h"
 
 #include "elements.h"
@@ -15,13 +17,14 @@ BEGIN_TARGET("avx2,fma,avx512f,avx512bf16,amx-tile,amx-bf16")
 #include "tile_functions.h"
 #include "tile_unit.h"
 
+#include "tile_finish.h"
+
 #include "tile_product.h"
 
 #include "tile_block.h"
 
 #include "tile_attention.h"
 
-#define SUMS_BEGIN_AS_RESIDUAL 1
 #include "rows.h"
 
 /* Four sums, two tiles of inputs and two of weights, and nothing from memory. */
@@ -40,10 +43,9 @@ static double peak(int64_t rounds)
 
 const struct path amx_bf16_bfloat16 = {
     .sums = BERT_TILES,
-    .element_bytes = sizeof(element),
     .slack_rows = TILE_SIDE - 1,
     .feed_rows = 256, /* most calls whole: else the weights would come from the third cache once more */
-    .row_stride = row_stride,
+    .row_bytes = row_bytes,
     .embed = embed,
     .normalize = normalize,
     .multiply = multiply,

@@ -114,8 +114,10 @@ static void attend_head(const element *queries, long stride, long tokens, long h
     }
 }
 
-static void attend(const void *qkv, long tokens, long hidden, long heads, void *scratch, void *mixed)
+static void attend(void *qkv, long tokens, long hidden, long heads, void *scratch, const struct bert_linear *next,
+                   void *mixed)
 {
+    (void)next;
     long head = hidden / heads, stride = 3 * hidden;
     struct attention_scratch at = lay_out_attention(scratch, tokens, head);
     for (long h = 0; h < heads; h++) {

@@ -13,18 +13,22 @@ static inline bool is_sound_linear(const struct bert_linear *linear)
 {
     return linear->weights && linear->bias && linear->inputs > 0 && linear->inputs % 2 == 0 &&
            linear->inputs <= LARGEST_SIDE && linear->outputs > 0 && linear->outputs % 64 == 0 &&
-           linear->outputs <= LARGEST_SIDE;
+           linear->outputs <= LARGEST_SIDE &&
+           (linear->precision != BERT_INT8 || (linear->scale && linear->sums && linear->stretch && linear->offset && linear->inputs % 64 == 0));
 }
 
-static inline bool is_linear_of(const struct bert_linear *linear, int32_t inputs, int32_t outputs)
+static inline bool is_linear_of(const struct bert_linear *linear, int32_t precision, int32_t inputs, int32_t outputs)
 {
-    return is_sound_linear(linear) && linear->inputs == inputs && linear->outputs == outputs;
+    return is_sound_linear(linear) && linear->precision == precision && linear->inputs == inputs &&
+           linear->outputs == outputs;
 }
 
-static inline bool is_sound_layer(const struct bert_layer *layer, int32_t hidden, int32_t inner)
+static inline bool is_sound_layer(const struct bert_layer *layer, int32_t precision, int32_t hidden, int32_t inner)
 {
-    return is_linear_of(&layer->qkv, hidden, 3 * hidden) && is_linear_of(&layer->project, hidden, hidden) &&
-           is_linear_of(&layer->feed_up, hidden, inner) && is_linear_of(&layer->feed_down, inner, hidden) &&
+    return is_linear_of(&layer->qkv, precision, hidden, 3 * hidden) &&
+           is_linear_of(&layer->project, precision, hidden, hidden) &&
+           is_linear_of(&layer->feed_up, precision, hidden, inner) &&
+           is_linear_of(&layer->feed_down, precision, inner, hidden) &&
            layer->attended.gain && layer->attended.bias && layer->fed.gain && layer->fed.bias;
 }
 
@@ -38,10 +42,11 @@ static inline bool is_sound_model(const struct bert_model *model)
         !model->position || !model->type || !model->embedded.gain || !model->embedded.bias ||
         model->pad_id < -1 || model->pad_id >= model->positions)
         return false;
+    int32_t precision = model->layer->qkv.precision;
     for (int32_t layer = 0; layer < model->layers; layer++)
-        if (!is_sound_layer(&model->layer[layer], model->hidden, model->inner))
+        if (!is_sound_layer(&model->layer[layer], precision, model->hidden, model->inner))
             return false;
-    return true;
+    return model->words_precision == (precision == BERT_INT8 ? BERT_BFLOAT16 : precision);
 }
 
 /* Positions that a text may have: RoBERTa's begin after pad_id. */

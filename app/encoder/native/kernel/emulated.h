@@ -20,6 +20,37 @@ static inline __m512i emulated_cvtepu16_epi32(__m256i x)
 }
 #define _mm512_cvtepu16_epi32 emulated_cvtepu16_epi32
 
+/* By halves. */
+static inline __m512 emulated_cvtepi32_ps(__m512i x)
+{
+    simde__m512i_private from = simde__m512i_to_private(x);
+    simde__m512_private to;
+    for (int i = 0; i < 2; i++)
+        to.m256[i] = _mm256_cvtepi32_ps(from.m256i[i]);
+    return simde__m512_from_private(to);
+}
+#define _mm512_cvtepi32_ps emulated_cvtepi32_ps
+
+static inline __m512i emulated_cvtps_epi32(__m512 x)
+{
+    simde__m512_private from = simde__m512_to_private(x);
+    simde__m512i_private to;
+    for (int i = 0; i < 2; i++)
+        to.m256i[i] = _mm256_cvtps_epi32(from.m256[i]);
+    return simde__m512i_from_private(to);
+}
+#define _mm512_cvtps_epi32 emulated_cvtps_epi32
+
+static inline __m256i emulated_cvtepi32_epi16(__m512i x)
+{
+    simde__m512i_private from = simde__m512i_to_private(x);
+    int16_t narrow[16];
+    for (int i = 0; i < 16; i++)
+        narrow[i] = (int16_t)from.i32[i];
+    return _mm256_loadu_si256((const __m256i *)narrow);
+}
+#define _mm512_cvtepi32_epi16 emulated_cvtepi32_epi16
+
 static inline __m512 emulated_scalef_ps(__m512 x, __m512 n)
 {
     simde__m512_private from = simde__m512_to_private(x), by = simde__m512_to_private(n);
@@ -39,6 +70,26 @@ static inline float emulated_reduce_max_ps(__m512 x)
     return largest;
 }
 #define _mm512_reduce_max_ps emulated_reduce_max_ps
+
+static inline float emulated_reduce_min_ps(__m512 x)
+{
+    simde__m512_private from = simde__m512_to_private(x);
+    float least = from.f32[0];
+    for (int i = 1; i < 16; i++)
+        least = from.f32[i] < least ? from.f32[i] : least;
+    return least;
+}
+#define _mm512_reduce_min_ps emulated_reduce_min_ps
+
+static inline unsigned emulated_cmplt_epi32_mask(__m512i x, __m512i y)
+{
+    simde__m512i_private a = simde__m512i_to_private(x), b = simde__m512i_to_private(y);
+    unsigned mask = 0;
+    for (int i = 0; i < 16; i++)
+        mask |= (unsigned)(a.i32[i] < b.i32[i]) << i;
+    return mask;
+}
+#define _mm512_cmplt_epi32_mask emulated_cmplt_epi32_mask
 
 static inline int32_t emulated_reduce_max_epi32(__m512i x)
 {

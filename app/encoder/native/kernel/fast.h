@@ -6,6 +6,7 @@
  *
  * and included vector_*.h. ../README.md has the drawings.
  */
+#define EIGHT 0
 #include "path.h"
 
 #include "elements.h"
@@ -14,6 +15,7 @@
 /* Each sum of a product begins with the bias and goes onto the residual at its end; rows lie without gaps. */
 #define SUMS_BEGIN_AS_RESIDUAL 0
 static long row_stride(long columns) { return columns; }
+static long row_bytes(enum rows rows, long columns) { return (void)rows, columns * (long)sizeof(element); }
 
 #include "tile.h"
 
@@ -41,9 +43,8 @@ static double peak(int64_t rounds)
 
 const struct path PATH = {
     .sums = BFLOAT16 ? BERT_PAIRS : BERT_SINGLES,
-    .element_bytes = sizeof(element),
     .feed_rows = 48, /* so that its wide activations stay in the second cache */
-    .row_stride = row_stride,
+    .row_bytes = row_bytes,
     .embed = embed,
     .normalize = normalize,
     .multiply = multiply,

@@ -6,7 +6,7 @@
 struct entry {
     const char *name;
     int (*runs)(void);
-    const struct path *float32, *bfloat16;
+    const struct path *float32, *bfloat16, *int8;
 };
 
 #if defined(KERNEL_EMULATED) || defined(KERNEL_EMULATED_TILES)
@@ -32,21 +32,25 @@ static int runs_anywhere(void) { return 1; }
 #endif
 static int runs_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 static int runs_avx512(void) { return runs_avx2() && HAS_AVX512("avx512f"); }
+static int runs_avx512_vnni(void) { return runs_avx512() && HAS_AVX512("avx512bw") && HAS_AVX512("avx512vnni"); }
 static int runs_avx512_bf16(void) { return runs_avx512() && HAS_AVX512("avx512bf16"); }
 #if !defined(KERNEL_WITHOUT_TILES)
 static int runs_amx_bf16(void) { return runs_avx512_bf16() && !tiles_obstacle(); }
+static int runs_amx_int8(void) { return runs_amx_bf16() && runs_avx512_vnni(); }
 #endif
 #endif
 
 static const struct entry entries[] = {
-    {"plain", runs_anywhere, &plain_float32, &plain_bfloat16},
-    {"plain_tiles", runs_anywhere, &plain_float32, &plain_tiles_bfloat16},
+    {"plain", runs_anywhere, &plain_float32, &plain_bfloat16, &plain_int8},
+    {"plain_tiles", runs_anywhere, &plain_float32, &plain_tiles_bfloat16, &plain_int8},
 #if defined(__x86_64__)
-    {"avx2", runs_avx2, &avx2_float32, &avx2_bfloat16},
-    {"avx512", runs_avx512, &avx512_float32, &avx512_bfloat16},
-    {"avx512_bf16", runs_avx512_bf16, &avx512_float32, &avx512_bf16_bfloat16},
+    {"avx2", runs_avx2, &avx2_float32, &avx2_bfloat16, &avx2_int8},
+    {"avx512", runs_avx512, &avx512_float32, &avx512_bfloat16, &avx2_int8},
+    {"avx512_vnni", runs_avx512_vnni, &avx512_float32, &avx512_bfloat16, &avx512_vnni_int8},
+    {"avx512_bf16", runs_avx512_bf16, &avx512_float32, &avx512_bf16_bfloat16, &avx2_int8},
 #if !defined(KERNEL_WITHOUT_TILES)
-    {"amx_bf16", runs_amx_bf16, &avx512_float32, &amx_bf16_bfloat16},
+    {"amx_bf16", runs_amx_bf16, &avx512_float32, &amx_bf16_bfloat16, &avx2_int8},
+    {"amx_int8", runs_amx_int8, &avx512_float32, &amx_bf16_bfloat16, &amx_int8_int8},
 #endif
 #endif
 };
@@ -78,7 +82,10 @@ const struct path *find_path(int32_t path, int32_t precision)
 {
     if (!bert_path_runs(path))
         return NULL;
-    if (precision == BERT_FLOAT32)
-        return entries[path].float32;
-    return precision == BERT_BFLOAT16 ? entries[path].bfloat16 : NULL;
+    switch (precision) {
+    case BERT_FLOAT32: return entries[path].float32;
+    case BERT_BFLOAT16: return entries[path].bfloat16;
+    case BERT_INT8: return entries[path].int8;
+    default: return NULL;
+    }
 }

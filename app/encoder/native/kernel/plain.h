@@ -1,7 +1,8 @@
 /* The reference: the arithmetic of the faster paths in loops that one can read, for any processor. Each of them is
  * tested against the plain one that adds in its order: in bfloat16 they agree to the bit (subnormal numbers aside, which
  * AVX512_BF16 takes for zero); in float32 to a few 1e-6, since here a product is rounded before it is added. A file that
- * includes this has said BFLOAT16 (0 or 1), TILES (1: the tile unit's order, plain_tiles.h; 0: plain_pairs.h) and PATH. */
+ * includes this has said BFLOAT16 (0 or 1), TILES (1: the tile unit's order, plain_tiles.h; 0: plain_pairs.h), EIGHT (1: products
+ * of bytes, plain_int8.h; what is between them as with BFLOAT16 and TILES) and PATH. */
 #include "path.h"
 #include "vector_plain.h"
 
@@ -19,10 +20,12 @@ static float widened(weight x)
     return result;
 }
 
-/* To the nearest bfloat16, ties to even, as a float. */
+/* To the nearest bfloat16, ties to even, as a float; as the instruction does it, subnormal numbers are zero. */
 static float rounded(float x)
 {
     uint32_t bits;
+    if (TILES && fabsf(x) < 0x1p-126f)
+        return copysignf(0, x);
     memcpy(&bits, &x, sizeof bits);
     bits = x != x ? bits : (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
     memcpy(&x, &bits, sizeof x);
@@ -51,27 +54,14 @@ static float sum_16(float *sums)
 #include "plain_pairs.h"
 #endif
 
-static void multiply(const struct bert_linear *linear, const void *inputs, long rows, int activation,
-                     enum target target, void *outputs)
-{
-    float sums[BERT_COLUMNS], *out = outputs;
-    for (long first = 0; first < linear->outputs; first += BERT_COLUMNS)
-        for (long r = 0; r < rows; r++) {
-            const weight *panel = (const weight *)linear->weights + first * linear->inputs;
-            float *to = out + r * linear->outputs + first;
-            const int onto_sums = TILES && target == ONTO_RESIDUAL; /* which hold the bias already */
-            memcpy(sums, onto_sums ? to : linear->bias + first, sizeof sums);
-            multiply_panel((const float *)inputs + r * linear->inputs, panel, linear->inputs, sums);
-            for (long column = 0; column < BERT_COLUMNS; column++) {
-                if (target == ONTO_RESIDUAL)
-                    to[column] = onto_sums ? sums[column] : to[column] + sums[column];
-                else
-                    to[column] = activated(sums[column], activation);
-                if (target == TO_ACTIVATIONS)
-                    to[column] = rounded(to[column]);
-            }
-        }
-}
+/* Each sum of a product begins as the residual, the bias in it, and not with the bias to go onto the residual at its end. */
+#define SUMS_BEGIN_AS_RESIDUAL (TILES && !EIGHT)
+
+#if EIGHT
+#include "plain_int8.h"
+#else
+#include "plain_product.h"
+#endif
 
 static void attend_query(const float *query, const float *keys, const float *values, long stride, long tokens,
                          long head, float *scores, float *mixed)
@@ -83,19 +73,26 @@ static void attend_query(const float *query, const float *keys, const float *val
         mixed[i] = rounded(dot(scores, values + i, stride, tokens) * share);
 }
 
-static void attend(const void *qkv, long tokens, long hidden, long heads, void *scratch, void *mixed)
+/* What a head's query has found takes its place. */
+static void attend(void *qkv, long tokens, long hidden, long heads, void *scratch, const struct bert_linear *next,
+                   void *mixed)
 {
     long head = hidden / heads, stride = 3 * hidden;
+    float *scores = scratch, *found = scores + tokens;
     for (long h = 0; h < heads; h++) {
-        const float *queries = (const float *)qkv + h * head;
-        for (long token = 0; token < tokens; token++)
-            attend_query(queries + token * stride, queries + hidden, queries + 2 * hidden, stride, tokens, head,
-                         scratch, (float *)mixed + token * hidden + h * head);
+        float *queries = (float *)qkv + h * head;
+        for (long token = 0; token < tokens; token++) {
+            float *query = queries + token * stride;
+            attend_query(query, queries + hidden, queries + 2 * hidden, stride, tokens, head, scores, found);
+            memcpy(query, found, (size_t)head * sizeof(float));
+        }
     }
+    for (long token = 0; token < tokens; token++)
+        leave_row((float *)qkv + token * stride, hidden, next, (char *)mixed + token * row_bytes(ACTIVATIONS, hidden));
 }
 
-static void normalize_row(const struct bert_norm *norm, float epsilon, const float *next_bias, long hidden, float *row,
-                          float *out)
+static void normalize_row(const struct bert_norm *norm, float epsilon, const struct bert_linear *next,
+                          const float *next_bias, long hidden, float *row, void *out)
 {
     float sums[16] = {0}, squares[16] = {0};
     for (long i = 0; i < hidden; i++)
@@ -104,19 +101,20 @@ static void normalize_row(const struct bert_norm *norm, float epsilon, const flo
     for (long i = 0; i < hidden; i++)
         squares[i % 16] = fmaf(row[i] - mean, row[i] - mean, squares[i % 16]);
     float scale = 1.0f / sqrtf(sum_16(squares) / (float)hidden + epsilon);
-    for (long i = 0; i < hidden; i++) {
+    for (long i = 0; i < hidden; i++)
         row[i] = fmaf((row[i] - mean) * scale, norm->gain[i], norm->bias[i]);
-        out[i] = rounded(row[i]);
-        if (TILES && next_bias)
-            row[i] += next_bias[i];
-    }
+    if (next)
+        leave_row(row, hidden, next, out);
+    for (long i = 0; i < hidden && SUMS_BEGIN_AS_RESIDUAL && next_bias; i++)
+        row[i] += next_bias[i];
 }
 
-static void normalize(const struct bert_norm *norm, float epsilon, const float *next_bias, long rows, long hidden,
-                      float *residual, void *activations)
+static void normalize(const struct bert_norm *norm, float epsilon, const struct bert_linear *next, const float *next_bias,
+                      long rows, long hidden, float *residual, void *activations)
 {
     for (long r = 0; r < rows; r++)
-        normalize_row(norm, epsilon, next_bias, hidden, residual + r * hidden, (float *)activations + r * hidden);
+        normalize_row(norm, epsilon, next, next_bias, hidden, residual + r * hidden,
+                      (char *)activations + r * row_bytes(ACTIVATIONS, hidden));
 }
 
 static void embed(const struct bert_model *model, const int32_t *ids, const int32_t *types, const int32_t *positions,
@@ -128,13 +126,8 @@ static void embed(const struct bert_model *model, const int32_t *ids, const int3
         for (long i = 0; i < hidden; i++)
             residual[r * hidden + i] = widened(words[ids[r] * hidden + i]) + model->type[types[r] * hidden + i] +
                                        model->position[positions[r] * hidden + i];
-    normalize(&model->embedded, model->epsilon, model->layer->project.bias, rows, hidden, residual, activations);
-}
-
-static void convert(const float *from, long rows, long columns, void *to)
-{
-    for (long i = 0; i < rows * columns; i++)
-        ((float *)to)[i] = rounded(from[i]);
+    normalize(&model->embedded, model->epsilon, &model->layer->qkv, model->layer->project.bias, rows, hidden, residual,
+              activations);
 }
 
 /* What plain loops can do is up to the compiler, so no peak is claimed. */
@@ -144,25 +137,20 @@ static double peak(int64_t rounds)
     return 0;
 }
 
-static long row_stride(long columns) { return columns; }
-
-/* Of one query's scores. */
-static size_t attention_bytes(long tokens, long head)
-{
-    (void)head;
-    return (size_t)tokens * sizeof(float);
-}
+/* Of one query's scores, and what comes of them. */
+static size_t attention_bytes(long tokens, long head) { return (size_t)(tokens + head) * sizeof(float); }
 
 const struct path PATH = {
-    .sums = TILES ? BERT_TILES : BFLOAT16 ? BERT_PAIRS : BERT_SINGLES,
-    .element_bytes = sizeof(float),
+    .sums = EIGHT ? BERT_INTEGERS : TILES ? BERT_TILES : BFLOAT16 ? BERT_PAIRS : BERT_SINGLES,
     .feed_rows = 48,
-    .row_stride = row_stride,
+    .row_bytes = row_bytes,
     .embed = embed,
     .normalize = normalize,
     .multiply = multiply,
     .attend = attend,
     .attention_bytes = attention_bytes,
+#if !EIGHT
     .convert = convert,
+#endif
     .peak = peak,
 };

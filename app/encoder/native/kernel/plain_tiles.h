@@ -27,7 +27,7 @@ static void add_products(float input, const weight *first, float *chains)
 
 /* sums[column] += Σ inputs[i] × panel[i][column]. Inputs that are missing from the last 32 are zeros in a tile: that changes
  * nothing (but for a chain that is -0, next to a sum that is). */
-static void multiply_panel(const float *inputs, const weight *panel, long count, float *sums)
+static inline void multiply_panel(const float *inputs, const weight *panel, long count, float *sums)
 {
     for (long start = 0; start < count; start += TILE_INPUTS) {
         float firsts[BERT_COLUMNS] = {0}, seconds[BERT_COLUMNS] = {0};

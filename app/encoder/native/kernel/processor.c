@@ -21,6 +21,7 @@ const char NO_TILES[] = "the processor has none";
 /* CPUID leaf 7, EDX. */
 #define HAS_AMX_BF16 (1u << 22)
 #define HAS_AMX_TILE (1u << 24)
+#define HAS_AMX_INT8 (1u << 25)
 /* Linux's arch_prctl, since 5.16. */
 #define ARCH_GET_XCOMP_PERM 0x1022
 #define ARCH_REQ_XCOMP_PERM 0x1023
@@ -47,7 +48,7 @@ static unsigned saved_states(void)
 
 static int has_tiles(void)
 {
-    unsigned features = HAS_AMX_BF16 | HAS_AMX_TILE, states = TILE_SHAPES_SAVED | TILE_DATA_SAVED;
+    unsigned features = HAS_AMX_BF16 | HAS_AMX_TILE | HAS_AMX_INT8, states = TILE_SHAPES_SAVED | TILE_DATA_SAVED;
     return (cpuid(7, 0).d & features) == features && (saved_states() & states) == states;
 }
 

@@ -2,7 +2,7 @@
 #ifndef PROCESSOR_H
 #define PROCESSOR_H
 
-/* The answer where there is no tile unit for bfloat16, or none whose registers the system keeps. */
+/* The answer where there is no tile unit for bfloat16 and int8, or none whose registers the system keeps. */
 extern const char NO_TILES[];
 
 /* Asks the system for the tile unit, once a process: CPUID and the question take microseconds, the answer afterwards

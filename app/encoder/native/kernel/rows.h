@@ -4,8 +4,8 @@
 
 /* LayerNorm of some rows in place, in two passes over each: mean first, so that the variance loses nothing. Several at
  * once, because each row's sums are a chain in which every addition waits for the last. */
-INLINE void normalize_rows(int rows, const struct bert_norm *norm, float epsilon, const float *next_bias, long hidden,
-                           float *residual, element *out)
+INLINE void normalize_rows(int rows, const struct bert_norm *norm, float epsilon, const struct bert_linear *next,
+                           const float *next_bias, long hidden, float *residual, void *out)
 {
     vector sum[ROWS_AT_ONCE][PANEL_VECTORS], squares[ROWS_AT_ONCE][PANEL_VECTORS];
     vector mean[ROWS_AT_ONCE], scale[ROWS_AT_ONCE];
@@ -32,21 +32,26 @@ INLINE void normalize_rows(int rows, const struct bert_norm *norm, float epsilon
             vector x = v_multiply(v_subtract(v_load(row + i), mean[r]), scale[r]);
             x = v_fma(x, v_load(norm->gain + i), v_load(norm->bias + i));
             v_store(row + i, next_bias ? v_add(x, v_load(next_bias + i)) : x);
-            store(out + r * row_stride(hidden) + i, x);
+            if (!EIGHT && next)
+                store((element *)((char *)out + r * row_bytes(ACTIVATIONS, hidden)) + i, x);
         }
+#if EIGHT
+    for (int r = 0; r < rows && next; r++)
+        leave_row(residual + r * hidden, hidden, next, (char *)out + r * row_bytes(ACTIVATIONS, hidden));
+#endif
 }
 
-static void normalize(const struct bert_norm *norm, float epsilon, const float *next_bias, long rows, long hidden,
-                      float *residual, void *activations)
+static void normalize(const struct bert_norm *norm, float epsilon, const struct bert_linear *next, const float *next_bias,
+                      long rows, long hidden, float *residual, void *activations)
 {
     const float *bias = SUMS_BEGIN_AS_RESIDUAL ? next_bias : NULL;
     long r = 0;
     for (; r + ROWS_AT_ONCE <= rows; r += ROWS_AT_ONCE)
-        normalize_rows(ROWS_AT_ONCE, norm, epsilon, bias, hidden, residual + r * hidden,
-                       (element *)activations + r * row_stride(hidden));
+        normalize_rows(ROWS_AT_ONCE, norm, epsilon, next, bias, hidden, residual + r * hidden,
+                       (char *)activations + r * row_bytes(ACTIVATIONS, hidden));
     for (; r < rows; r++)
-        normalize_rows(1, norm, epsilon, bias, hidden, residual + r * hidden,
-                       (element *)activations + r * row_stride(hidden));
+        normalize_rows(1, norm, epsilon, next, bias, hidden, residual + r * hidden,
+                       (char *)activations + r * row_bytes(ACTIVATIONS, hidden));
 }
 
 static void embed(const struct bert_model *model, const int32_t *ids, const int32_t *types,
@@ -61,9 +66,11 @@ static void embed(const struct bert_model *model, const int32_t *ids, const int3
             v_store(residual + r * hidden + i, v_add(both, v_load(position + i)));
         }
     }
-    normalize(&model->embedded, model->epsilon, model->layer->project.bias, rows, hidden, residual, activations);
+    normalize(&model->embedded, model->epsilon, &model->layer->qkv, model->layer->project.bias, rows, hidden, residual,
+              activations);
 }
 
+#if !EIGHT
 /* What is left of a row's stride is zeros. */
 static void convert_row(const float *from, long columns, element *to)
 {
@@ -85,3 +92,4 @@ static void convert(const float *from, long rows, long columns, void *to)
     for (long r = 0; r < rows; r++)
         convert_row(from + r * columns, columns, (element *)to + r * row_stride(columns));
 }
+#endif

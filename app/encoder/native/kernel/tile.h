@@ -151,9 +151,12 @@ static void multiply_tile(long rows, struct product product, int activation, enu
     activate(activation, sums, rows, target, outputs, output_stride);
 }
 
-static void multiply(const struct bert_linear *linear, const void *inputs, long rows, int activation,
-                     enum target target, void *outputs)
+static void multiply(const struct bert_linear *linear, const void *inputs, enum rows kind, long rows, int activation,
+                     enum target target, const struct bert_linear *next, void *outputs)
 {
+    (void)kind, (void)next;
+    if (target == TO_ATTENTION)
+        target = TO_ACTIVATIONS;
     struct product product = {.input_stride = linear->inputs, .panel_stride = linear->inputs * BERT_COLUMNS,
                               .steps = linear->inputs / STEP, .output_stride = linear->outputs};
     long blocks = (rows + TILE_ROWS - 1) / TILE_ROWS;
@@ -162,13 +165,13 @@ static void multiply(const struct bert_linear *linear, const void *inputs, long 
     for (long column = 0; column < linear->outputs; column += TILE_COLUMNS) {
         product.weights = (const weight *)linear->weights + column * linear->inputs;
         product.start = linear->bias + column;
-        uintptr_t next = (uintptr_t)(product.weights + TILE_PANELS * product.panel_stride);
+        uintptr_t following = (uintptr_t)(product.weights + TILE_PANELS * product.panel_stride);
         for (long block = 0; block < blocks; block++) {
             long row = block * TILE_ROWS;
             product.inputs = (const element *)inputs + row * linear->inputs;
             product.outputs = (char *)outputs + (row * linear->outputs + column) * output_bytes;
             /* Each block of rows brings its share of the panels that come next. */
-            product.ahead = next + (uintptr_t)(product.steps * block / blocks * 64);
+            product.ahead = following + (uintptr_t)(product.steps * block / blocks * 64);
             multiply_tile(rows - row < TILE_ROWS ? rows - row : TILE_ROWS, product, activation, target);
         }
     }

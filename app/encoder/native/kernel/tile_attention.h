@@ -1,4 +1,5 @@
-/* One text's attention on the tile unit, head by head, a tile of queries at a time. ../README.md draws it.
+/* One text's attention on the tile unit, head by head, a tile of queries at a time. ../README.md draws it. In int8 what a
+ * head has mixed takes its queries' place, until all heads' are there and become a row of bytes.
  *
  * Tiles are formed a text at a time, a row's reductions stay in fixed lanes, and keys past a text's end have weight 0:
  * so a text's vector is the same to the bit alone or in company. */
@@ -108,8 +109,10 @@ static void attend_head(const struct head *given)
     finish_tile(&head, before->tile);
 }
 
-static void attend(const void *qkv, long tokens, long hidden, long heads, void *scratch, void *mixed)
+static void attend(void *qkv, long tokens, long hidden, long heads, void *scratch, const struct bert_linear *next,
+                   void *mixed)
 {
+    (void)next;
     const long columns = hidden / heads, stride = row_stride(3 * hidden);
     size_t used = 0;
     make_whole(scratch, attention_bytes(tokens, columns));
@@ -122,14 +125,19 @@ static void attend(const void *qkv, long tokens, long hidden, long heads, void *
                         .by = 16 * softmax_scale(columns), /* v_power counts in sixteenths */
                         .tiling = tile_rows(tokens),
                         .at = cut_tile_scratch(scratch, &used, tokens, columns),
-                        .mixed_stride = row_stride(hidden)};
+                        .mixed_stride = EIGHT ? stride : row_stride(hidden)};
     shape_tiles(head.tiling.height);
     for (long h = 0; h < heads; h++) {
         head.queries = (const element *)qkv + h * columns;
-        head.mixed = (element *)mixed + h * columns;
+        head.mixed = EIGHT ? (element *)qkv + h * columns : (element *)mixed + h * columns;
         pack_keys(head.queries + hidden, stride, tokens, columns, head.at.keys);
         pack_values(head.queries + 2 * hidden, stride, tokens, columns, head.at.values);
         attend_head(&head);
     }
     release_tiles();
+#if EIGHT
+    for (long token = 0; token < tokens; token++)
+        leave_elements((const element *)qkv + token * stride, hidden, next,
+                       (char *)mixed + token * row_bytes(ACTIVATIONS, hidden));
+#endif
 }

@@ -121,11 +121,25 @@ static void emulated_multiply(int c, int a, int b)
         }
 }
 
+/* TDPBUSD: sums of int32 wrap around. */
+static void emulated_multiply_bytes(int c, int a, int b)
+{
+    for (int m = 0; m < emulated_shapes.rows[c]; m++)
+        for (int n = 0; n < emulated_shapes.row_bytes[c] / 4; n++) {
+            uint32_t sum;
+            memcpy(&sum, &emulated_tiles[c].bytes[m][4 * n], sizeof sum);
+            for (int k = 0; k < emulated_shapes.row_bytes[a]; k++)
+                sum += (uint32_t)(emulated_tiles[a].bytes[m][k] * (int8_t)emulated_tiles[b].bytes[k / 4][4 * n + k % 4]);
+            memcpy(&emulated_tiles[c].bytes[m][4 * n], &sum, sizeof sum);
+        }
+}
+
 #define TILE_SHAPE(shapes) emulated_shape(shapes)
 #define TILE_RELEASE() emulated_shape((struct tile_shapes){0})
 #define TILE_ZERO(t) emulated_zero(t)
 #define TILE_LOAD(t, from, stride) emulated_load(t, from, stride)
 #define TILE_STORE(t, to, stride) emulated_store(t, to, stride)
 #define TILE_MULTIPLY(c, a, b) emulated_multiply(c, a, b)
+#define TILE_MULTIPLY_BYTES(c, a, b) emulated_multiply_bytes(c, a, b)
 
 #endif

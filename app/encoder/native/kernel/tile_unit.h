@@ -3,6 +3,7 @@
  *   TILE_LOAD(t, from, stride)   rows of tmm t from memory, `stride` bytes apart; 0: the same row again and again
  *   TILE_STORE(t, to, stride)    rows of tmm t to memory
  *   TILE_MULTIPLY(c, a, b)       c[m][n] += Σ a[m][2k] × b[k][2n] + a[m][2k + 1] × b[k][2n + 1]: floats += pairs of bfloat16
+ *   TILE_MULTIPLY_BYTES(c, a, b) c[m][n] += Σ a[m][4k + i] × b[k][4n + i], i from 0 to 3: int32 += bytes × signed bytes
  *
  * By inline assembly, because gcc 12's own intrinsics name no memory that they read, so that stores before them get
  * lost. Tile numbers must be literal digits. Who uses tiles says how many rows they have by `shape_tiles` first, and
@@ -38,6 +39,7 @@ struct tile_shapes {
 #define TILE_STORE(t, to, stride)                                                                            \
     __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" ::"r"((void *)(to)), "r"((long)(stride)) : "memory")
 #define TILE_MULTIPLY(c, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::)
+#define TILE_MULTIPLY_BYTES(c, a, b) __asm__ volatile("tdpbusd %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::)
 #endif
 
 /* tmm0 to tmm3 (sums) and tmm4 and tmm5 (inputs) get so many rows; tmm6 and tmm7 (weights) have 16. */

@@ -59,6 +59,44 @@ INLINE vector v_load_second(const uint16_t *from)
     return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32((int)0xffff0000)));
 }
 
+INLINE vector v_absolute(vector x) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x); }
+
+/* table[n mod 16] and x × 2^(n / 16), n in the lowest bits of a float: of x the bits are what counts, so that a table
+ * can take off what n mod 16 adds. */
+INLINE vector v_pick(const float table[16], vector n)
+{
+    const __m256i place = _mm256_castps_si256(n), upper = _mm256_slli_epi32(place, 28); /* bit 3 is the sign */
+    vector low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), place);
+    vector high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), place);
+    return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(upper));
+}
+INLINE vector v_add_exponent(vector x, vector n)
+{
+    __m256i exponent = _mm256_slli_epi32(_mm256_castps_si256(n), 19);
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), exponent));
+}
+
+/* Of two v_whole (tile_functions.h) the later, and the latest of 8, by their bits as integers. */
+INLINE vector v_later(vector x, vector y)
+{
+    return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(x), _mm256_castps_si256(y)));
+}
+INLINE float v_latest(vector x)
+{
+    __m256i bits = _mm256_castps_si256(x);
+    __m128i half = _mm_max_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1));
+    half = _mm_max_epi32(half, _mm_shuffle_epi32(half, 0x4E));
+    return _mm_cvtss_f32(_mm_castsi128_ps(_mm_max_epi32(half, _mm_shuffle_epi32(half, 0xB1))));
+}
+
+/* The first `count` lanes, 0 or more, of one vector and the others of another. */
+INLINE vector v_first_lanes(vector x, long count, vector others)
+{
+    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256i past = _mm256_cmpgt_epi32(_mm256_set1_epi32(count < LANES ? (int)count : LANES), lanes);
+    return _mm256_blendv_ps(others, x, _mm256_castsi256_ps(past));
+}
+
 INLINE float v_largest(vector x)
 {
     __m128 half = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));

@@ -1,0 +1,32 @@
+"""Tokenized texts as the kernel takes them: so many to a call, laid end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from app.encoder.native.forward import CALL_TOKENS, LaidOut
+from app.encoder.tokens import TokenizedText
+
+
+def calls(tokenized: list[TokenizedText]) -> Iterator[list[TokenizedText]]:
+    """Texts for one call of the kernel each: as many as CALL_TOKENS hold, one at least."""
+    call: list[TokenizedText] = []
+    tokens = 0
+    for text in tokenized:
+        if call and tokens + len(text.ids) > CALL_TOKENS:
+            yield call
+            call, tokens = [], 0
+        call.append(text)
+        tokens += len(text.ids)
+    yield call
+
+
+def laid_out(texts: Sequence[TokenizedText]) -> LaidOut:
+    """Ids, type ids and starts of texts laid end to end, as the kernel takes them."""
+    ids = np.array([token for text in texts for token in text.ids], np.int32)
+    types = np.array([token for text in texts for token in text.type_ids], np.int32)
+    starts = np.zeros(len(texts) + 1, np.int32)
+    np.cumsum([len(text.ids) for text in texts], out=starts[1:])
+    return ids, types, starts

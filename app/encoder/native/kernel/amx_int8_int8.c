@@ -1,0 +1,63 @@
+/* AMX_INT8: Intel's tile unit multiplies tiles of bytes and adds the products to tiles of int32; what is between products on
+ * AVX-512, attention on the tile unit in bfloat16. */
+#if defined(__x86_64__) && !defined(KERNEL_WITHOUT_TILES)
+#include "x86.h"
+
+BEGIN_TARGET("avx2,fma,avx512f,avx512bw,avx512bf16,amx-tile,amx-bf16,amx-int8")
+#include "vector_avx512_bf16.h"
+
+#define BFLOAT16 1
+#define DOT 1
+#include "int8_avx512.h"
+
+#define EIGHT 1
+#define SUMS_BEGIN_AS_RESIDUAL 0
+#include "path.h"
+
+#include "elements.h"
+#include "functions.h"
+
+INLINE vector load_element(const element *from) { return v_load_bf16(from); }
+#include "int8_rows.h"
+
+#include "tile_functions.h"
+#include "tile_unit.h"
+
+#include "tile_finish.h"
+
+#include "tile_product.h"
+
+#include "tile_block.h"
+
+#include "tile_attention.h"
+
+#include "rows.h"
+
+/* Four sums, two tiles of inputs and two of weights, and nothing from memory. */
+static double peak(int64_t rounds)
+{
+    shape_tiles(TILE_SIDE);
+    for (int64_t i = 0; i < rounds; i++) {
+        TILE_MULTIPLY_BYTES(0, 4, 6);
+        TILE_MULTIPLY_BYTES(1, 4, 7);
+        TILE_MULTIPLY_BYTES(2, 5, 6);
+        TILE_MULTIPLY_BYTES(3, 5, 7);
+    }
+    release_tiles();
+    return 2.0 * (double)rounds * 4 * TILE_SIDE * TILE_SIDE * PRODUCT_INPUTS;
+}
+
+const struct path amx_int8_int8 = {
+    .sums = BERT_INTEGERS,
+    .slack_rows = TILE_SIDE - 1,
+    .feed_rows = 64,
+    .row_bytes = row_bytes,
+    .embed = embed,
+    .normalize = normalize,
+    .multiply = multiply,
+    .attend = attend,
+    .attention_bytes = attention_bytes,
+    .peak = peak,
+};
+END_TARGET
+#endif

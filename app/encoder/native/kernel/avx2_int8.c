@@ -1,0 +1,14 @@
+/* AVX2 and FMA, bytes and int8 weights, widened to 16 bits as they are loaded. */
+#if defined(__x86_64__)
+#include "x86.h"
+
+BEGIN_TARGET("avx2,fma")
+#include "vector_avx2.h"
+
+#define DOT 0
+#include "int8_avx2.h"
+
+#define PATH avx2_int8
+#include "int8.h"
+END_TARGET
+#endif
