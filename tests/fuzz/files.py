@@ -23,7 +23,7 @@ def the_model() -> SmallModel:
 
 @cache
 def sound(precision: str) -> bytes:
-    found = packed.obtain(the_model().contents(precision), None, the_model().source.__getitem__)
+    found = packed.obtain(the_model().contents(precision), None, the_model().read(precision))
     return os.pread(found.descriptor, 1 << 22, 0)
 
 
@@ -36,7 +36,7 @@ def run(random: np.random.Generator) -> None:
         damage = DAMAGES[int(random.integers(len(DAMAGES)))]
         damage(random, place)
         is_sound = place.is_file() and place.stat().st_size == len(content) and place.read_bytes() == content
-        found = packed.obtain(contents, Path(folder), the_model().source.__getitem__)
+        found = packed.obtain(contents, Path(folder), the_model().read(contents.precision))
         assert os.pread(found.descriptor, 1 << 22, 0) == content, f"wrong weights after {damage.__name__}"
         assert found.made != is_sound, f"made: {found.made} after {damage.__name__}"
 
