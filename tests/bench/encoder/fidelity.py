@@ -1,4 +1,4 @@
-"""Whether the native engine's vectors are sentence-transformers', over real texts; and the same on every path."""
+"""How near the vectors of less than float32 are to sentence-transformers', over real texts; the same on every path?"""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
+from tokenizers import Tokenizer
 
 from app.encoder import Checkpoint, Encoder, open_encoder
 from app.encoder.native import library
 from tests.bench.encoder import agreement, native
+from tests.bench.encoder.contender import CannotRunError, Contender
 from tests.bench.encoder.libraries import Reference
 from tests.bench.encoder.plan import Plan
+from tests.bench.encoder.workloads import Workload
 
 TOGETHER = 64
 SHOWN_CHARS = 60
@@ -35,8 +38,8 @@ class Fidelity:
     """Between components of vectors of length 1."""
     neighbour_overlap: float | None
     """The part of each text's five nearest texts that are the same; None over a few texts, where it says little."""
-    same_bits: int
-    """Texts whose vector is the same to the bit alone and together with others."""
+    same_bits: int | None
+    """Texts whose vector is the same to the bit alone and together with others; None of engines that pack nothing."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,13 @@ class Found(NamedTuple):
     precision: str
     vectors: np.ndarray
     """Of the first texts, as many as there was time for."""
-    same_bits: int
+    same_bits: int | None
 
 
 def compare(
-    checkpoint: Checkpoint, texts: Sequence[str], plan: Plan, tell: Tell
+    checkpoint: Checkpoint, peers: Sequence[Contender], texts: Sequence[str], plan: Plan, tell: Tell
 ) -> tuple[list[Fidelity], list[PathDifference]]:
-    """Every path in both precisions. Raises CannotRunError if there is no kernel."""
+    """Every path in each precision, and other engines. Raises CannotRunError if there is no kernel."""
     runs = [(path, precision) for precision in library.PRECISIONS for path in native.paths(precision)]
     tell("SentenceTransformer.encode", 0)
     expected = Reference(checkpoint).encode(texts)
@@ -71,7 +74,23 @@ def compare(
         tell(f"native {path} {precision}", index / (len(runs) + 1))
         some = texts[: plan.plain_texts] if path in library.PLAIN_PATHS.values() else texts
         found.append(_encode(open_encoder(native.planned(checkpoint, precision, path)), path, precision, some))
-    return [_fidelity(one, expected, texts) for one in found], list(_differences(found))
+    others = [_encode_by(peer, checkpoint, texts) for peer in peers]
+    return [_fidelity(one, expected, texts) for one in (*found, *others)], list(_differences(found))
+
+
+def _encode_by(peer: Contender, checkpoint: Checkpoint, texts: Sequence[str]) -> Found:
+    """One text after the other, cut as the engines cut them."""
+    tokenizer = Tokenizer.from_file(str(checkpoint.directory / "tokenizer.json"))
+    tokenizer.enable_truncation(checkpoint.max_tokens)
+    tokenizer.no_padding()
+    rows = []
+    for text in texts:
+        call = peer.prepare(Workload(peer.name, (text,), np.array([tokenizer.encode(text).ids])))
+        if call is None:
+            raise CannotRunError(f"{peer.label} takes no single texts")
+        rows.append(np.array(call()))
+    vectors = np.concatenate(rows)
+    return Found(peer.name, peer.precision, vectors / np.linalg.norm(vectors, axis=1, keepdims=True), None)
 
 
 def _encode(encoder: Encoder, path: str, precision: str, texts: Sequence[str]) -> Found:

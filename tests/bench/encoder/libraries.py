@@ -14,7 +14,7 @@ from sentence_transformers import SentenceTransformer
 from app.encoder import Checkpoint
 from tests.bench.encoder.contender import Call, CannotRunError, Contender
 from tests.bench.encoder.workloads import Workload
-from tests.bench.peers.onnx_runtime import CeilingFailedError, exported
+from tests.bench.peers.onnx_runtime import CeilingFailedError, exported, exported_int8
 
 BATCH_TEXTS = 32
 
@@ -72,12 +72,12 @@ def eager(directory: Path) -> Contender:
     return Contender("eager BertModel", "float32", prepare)
 
 
-def onnx_runtime() -> Contender:
-    """The exported model on ids, and the mean over the tokens. Raises CannotRunError."""
+def onnx_runtime(precision: str) -> Contender:
+    """The exported model on ids, and the mean over the tokens; float32 or int8. Raises CannotRunError."""
     try:
         import onnxruntime
 
-        file = exported()
+        file = exported() if precision == "float32" else exported_int8()
     except (ImportError, CeilingFailedError) as error:
         raise CannotRunError(str(error)) from None
     options = onnxruntime.SessionOptions()
@@ -88,4 +88,4 @@ def onnx_runtime() -> Contender:
         inputs = {"input_ids": workload.ids, "attention_mask": np.ones_like(workload.ids)}
         return lambda: session.run(None, inputs)[0].mean(axis=1)
 
-    return Contender("ONNX Runtime", "float32", prepare)
+    return Contender("ONNX Runtime", precision, prepare)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from app.encoder import Checkpoint
+from app.encoder.native.choice import AUTOMATIC
 from app.encoder.native.library import PRECISIONS
 from app.errors import ConfigurationError, ModelRefusedError, one_line
 from tests.bench.encoder import libraries, native, openvino, prepacked
@@ -35,13 +36,23 @@ def gather(checkpoint: Checkpoint, positions: int) -> Lineup:
     found = Lineup()
     found.add("eager BertModel", lambda: [libraries.eager(checkpoint.directory)])
     found.add("SentenceTransformer.encode", lambda: [libraries.sentence_transformers(checkpoint, positions)])
-    found.add("ONNX Runtime", lambda: [libraries.onnx_runtime()])
-    found.add("OpenVINO", lambda: [openvino.contender()])
-    for precision in PRECISIONS:
+    for precision in ("float32", "int8"):
+        found.add(f"ONNX Runtime {precision}", partial(_onnx_runtime, precision))
+    for precision in ("bfloat16", "int8"):
+        found.add(f"OpenVINO {precision}", partial(_openvino, precision))
+    for precision in AUTOMATIC:
         found.add(f"{prepacked.NAME} {precision}", partial(_prepacked, model, precision))
     for precision in PRECISIONS:
         found.add(f"native {precision}", partial(native.contenders, checkpoint, precision, positions))
     return found
+
+
+def _onnx_runtime(precision: str) -> list[Contender]:
+    return [libraries.onnx_runtime(precision)]
+
+
+def _openvino(precision: str) -> list[Contender]:
+    return [openvino.contender(precision)]
 
 
 def _prepacked(model: Any, precision: str) -> list[Contender]:

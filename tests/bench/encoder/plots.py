@@ -17,7 +17,7 @@ from tests.bench.plots import COLORS, save, tick
 if TYPE_CHECKING:
     from tests.bench.encoder.outcome import Outcome
 
-LINES = {"float32": "o-", "bfloat16": "s--"}
+LINES = {"float32": "o-", "bfloat16": "s--", "int8": "^:"}
 
 
 def draw(found: Outcome, folder: Path) -> list[str]:

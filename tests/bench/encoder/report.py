@@ -106,7 +106,10 @@ def _fidelity(found: Outcome) -> Grid:
         [
             *(one.path, one.precision, _quoted(one.least_text), str(one.texts)),
             *(f"{one.least_cosine:.7f}", f"{one.mean_cosine:.7f}", f"{one.largest_difference:.1e}"),
-            *("–" if one.neighbour_overlap is None else f"{one.neighbour_overlap:.4f}", str(one.same_bits)),
+            *(
+                "–" if one.neighbour_overlap is None else f"{one.neighbour_overlap:.4f}",
+                "–" if one.same_bits is None else str(one.same_bits),
+            ),
         ]
         for one in found.fidelity
     ]

@@ -106,8 +106,9 @@ class _Run:
             screen.doing(f"fidelity: {what}", self._expected_s + share * self._plan.fidelity_s)
             screen.say(f"fidelity: {what}")
 
+        peers = [one for one in self._lineup.contenders if one.stages_s is None and one.precision != "float32"]
         try:
-            return fidelity.compare(self._checkpoint, self._texts, self._plan, tell)
+            return fidelity.compare(self._checkpoint, peers, self._texts, self._plan, tell)
         except CannotRunError as error:
             self._lineup.left_out["fidelity"] = str(error)
             return [], []

@@ -16,7 +16,8 @@ from tests.bench.encoder.contender import Call, CannotRunError, Contender
 from tests.bench.encoder.plan import Plan
 from tests.bench.encoder.workloads import Workload
 
-LEAST_COSINE = 0.99
+# To the first engine. In eight bits others are far off at times, and that is theirs: fidelity.py tells how far.
+LEAST_COSINE = {"float32": 0.99, "bfloat16": 0.99, "int8": 0.5}
 MOST_CALLS = 50
 
 
@@ -63,7 +64,7 @@ def _seats(contenders: Sequence[Contender], workload: Workload) -> Iterator[Seat
         took_ms = 1e3 * (time.perf_counter() - began_s)
         expected = vectors if expected is None else expected
         cosine = float(cosines(vectors, expected).min())
-        if not cosine >= LEAST_COSINE:
+        if not cosine >= LEAST_COSINE[contender.precision]:
             raise CannotRunError(f"{contender.label} gives other vectors at {workload.name}: cosine {cosine:.4f}")
         yield Seat(contender, workload, call, cosine, took_ms)
 

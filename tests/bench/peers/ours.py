@@ -22,6 +22,7 @@ def peers() -> list[Peer]:
     others = {
         "ours-float32": {"BERT_PRECISION": "float32"},
         "ours-bfloat16": {"BERT_PRECISION": "bfloat16"},
+        "ours-int8": {"BERT_PRECISION": "int8"},
         "ours-torch": {"BERT_ENGINE": "sentence-transformers"},
     }
     variant = replace(default, scope="variant", in_quick=False)

@@ -33,6 +33,7 @@ static double peak(int64_t rounds)
     for (int64_t i = 0; i < rounds; i++)
         UNROLL for (int r = 0; r < TILE_ROWS; r++)
             UNROLL for (int v = 0; v < vectors; v++) {
+                PIN_ALWAYS(x); /* so that no product is made once for all */
                 sum[r][v] = i_dot(sum[r][v], x, x);
                 PIN_ALWAYS(sum[r][v]);
             }
