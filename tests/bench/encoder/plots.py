@@ -1,4 +1,4 @@
-"""The pictures: time against tokens, and where the native engine's time goes."""
+"""The pictures: time against tokens, time against fidelity, and where the native engine's time goes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from tests.bench.plots import COLORS, save, tick
 if TYPE_CHECKING:
     from tests.bench.encoder.outcome import Outcome
 
+SHOWN = "22"
 LINES = {"float32": "o-", "bfloat16": "s--", "int8": "^:"}
 
 
 def draw(found: Outcome, folder: Path) -> list[str]:
     """Write each picture that there are figures for; their names."""
-    written = [_times(found, folder), _stages(found.timings, folder)]
+    written = [_times(found, folder), _fidelity(found, folder), _stages(found.timings, folder)]
     return [name for name in written if name]
 
 
@@ -49,6 +50,30 @@ def _times(found: Outcome, folder: Path) -> str:
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
     picture.tight_layout()
     return save(picture, folder, "times.png")
+
+
+def _fidelity(found: Outcome, folder: Path) -> str | None:
+    """What is lost of a vector, in the mean and at worst, against what a short text takes; float32 loses nothing."""
+    ms = {one.label: one.ms for one in found.timings if one.workload == SHOWN}
+    points = {}
+    for one in found.fidelity:
+        label = next((label for label in (f"native {one.path}", one.path) if f"{label} {one.precision}" in ms), None)
+        if label and one.neighbour_overlap is not None and one.precision != "float32":
+            points[f"{label} {one.precision}"] = (1 - one.mean_cosine, 1 - one.least_cosine)
+    if not points:
+        return None
+    picture, axes = plt.subplots(figsize=(11, 5))
+    for (label, (mean, worst)), color in zip(points.items(), cycle(plt.get_cmap("tab10").colors), strict=False):
+        axes.plot([ms[label]] * 2, [mean, worst], "-", color=color, alpha=0.5)
+        axes.plot([ms[label]], [mean], "o", color=color, label=label)
+        axes.plot([ms[label]], [worst], "v", color=color)
+    axes.set(xlabel=f"ms for {SHOWN} tokens", xscale="log", yscale="log")
+    axes.set(ylabel="1 - cosine to SentenceTransformer.encode: mean (dot), worst text (triangle)")
+    tick(axes)
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    picture.tight_layout()
+    return save(picture, folder, "fidelity.png")
 
 
 def _stages(timings: Sequence[Timing], folder: Path) -> str | None:

@@ -48,64 +48,84 @@ INLINE void rotate(vector *x, int block)
         x[i] = v_rotate_lanes(x[i]);
 }
 
-/* The first pass over a row: stretched, moved, rotated, and the ends of its range found. Elements are what attention leaves. */
-INLINE void rotate_row(const void *from, int are_elements, long columns, const struct bert_linear *next, int block,
-                       float *rotated, vector *least, vector *most)
+/* The ends of what a row's lanes have seen. */
+struct range {
+    vector low, high;
+};
+
+static struct range no_range(void) { return (struct range){v_all(INFINITY), v_all(-INFINITY)}; }
+
+/* A block of a row: rotated, stored, its ends found. */
+INLINE void rotate_block(vector *x, int block, float *rotated, struct range *range)
 {
-    vector low = v_all(INFINITY), high = v_all(-INFINITY);
+    struct range seen = *range;
+    rotate(x, block);
+    UNROLL_ALL for (int i = 0; i < block / LANES; i++) {
+        v_store(rotated + i * LANES, x[i]);
+        seen.low = v_min(x[i], seen.low);
+        seen.high = v_max(x[i], seen.high);
+    }
+    *range = seen;
+}
+
+INLINE vector stretched(vector x, const struct bert_linear *next, long column)
+{
+    return v_fma(x, v_load(next->stretch + column), v_load(next->offset + column));
+}
+
+/* The first pass over a row: stretched, moved, rotated. Elements are what attention leaves. */
+INLINE struct range rotate_row(const void *from, int are_elements, long columns, const struct bert_linear *next, int block,
+                               float *rotated)
+{
+    struct range range = no_range();
     for (long start = 0; start < columns; start += block) {
         vector x[MOST_BLOCK / LANES];
         UNROLL_ALL for (int i = 0; i < block / LANES; i++) {
             const long at = start + i * LANES;
             vector given = are_elements ? load_element((const element *)from + at) : v_load((const float *)from + at);
-            x[i] = v_fma(given, v_load(next->stretch + at), v_load(next->offset + at));
+            x[i] = stretched(given, next, at);
         }
-        rotate(x, block);
-        UNROLL_ALL for (int i = 0; i < block / LANES; i++) {
-            v_store(rotated + start + i * LANES, x[i]);
-            low = v_min(x[i], low);
-            high = v_max(x[i], high);
-        }
+        rotate_block(x, block, rotated + start, &range);
     }
-    *least = low;
-    *most = high;
+    return range;
 }
 
 /* The second: floats to bytes, in place if need be, since a byte never lies behind its float. A number that is none, or
  * infinite, has no byte: then the whole row's scale is no number, and with it all that is made of the row. */
-INLINE void round_row(const float *rotated, long columns, struct row_scale range, float inverse, uint8_t *to)
+INLINE void round_row(const float *rotated, long columns, struct range range, uint8_t *to)
 {
+    /* + 0, so that no path has -0 where another has 0. */
+    const float least = v_smallest(range.low) + 0.0f, width = v_largest(range.high) - least;
+    const float inverse = width > 1e-30f ? 255.0f / width : 0.0f;
+    struct row_scale scale = {width * (1.0f / 255), least};
     ints seen = i_zero();
     for (long start = 0; start < columns; start += 64) {
         ints bytes[64 / LANES];
         UNROLL_ALL for (int i = 0; i < 64 / LANES; i++) {
-            vector x = v_subtract(v_load(rotated + start + i * LANES), v_all(range.least));
+            vector x = v_subtract(v_load(rotated + start + i * LANES), v_all(least));
             bytes[i] = i_nearest(v_multiply(x, v_all(inverse)));
             seen = i_or(seen, bytes[i]);
         }
         i_store_bytes(to + start, bytes);
     }
     if (i_any_negative(seen))
-        range.scale = range.least = NAN;
-    memcpy(to + columns, &range, sizeof range);
+        scale.scale = scale.least = NAN;
+    memcpy(to + columns, &scale, sizeof scale);
 }
+
+static int block_of(long columns) { return columns % MOST_BLOCK ? MOST_BLOCK / 2 : MOST_BLOCK; }
 
 INLINE void leave_bytes(const void *from, int are_elements, long columns, const struct bert_linear *next, float *rotated,
                         uint8_t *to)
 {
-    vector low, high;
-    if (columns % MOST_BLOCK == 0)
-        rotate_row(from, are_elements, columns, next, MOST_BLOCK, rotated, &low, &high);
+    if (block_of(columns) == MOST_BLOCK)
+        round_row(rotated, columns, rotate_row(from, are_elements, columns, next, MOST_BLOCK, rotated), to);
     else
-        rotate_row(from, are_elements, columns, next, MOST_BLOCK / 2, rotated, &low, &high);
-    /* + 0, so that no path has -0 where another has 0. */
-    const float least = v_smallest(low) + 0.0f, width = v_largest(high) - least;
-    const struct row_scale range = {width * (1.0f / 255), least};
-    round_row(rotated, columns, range, width > 1e-30f ? 255.0f / width : 0.0f, to);
+        round_row(rotated, columns, rotate_row(from, are_elements, columns, next, MOST_BLOCK / 2, rotated), to);
 }
 
 /* A product's row of floats, where it is. */
-static void leave_in_place(void *row, long columns, const struct bert_linear *next)
+static inline void leave_in_place(void *row, long columns, const struct bert_linear *next)
 {
     leave_bytes(row, 0, columns, next, row, row);
 }
