@@ -40,7 +40,7 @@ bench: $(BENCH) $(KERNEL) ## measure this service and its peers here, some 35 mi
 	@$(MAKE) --no-print-directory $(INFINITY) || echo 'Infinity is left out: its environment cannot be installed.'
 	@exec $(VENV)/bench/bin/python -m tests.bench $(ARGS)
 
-bench-encoder: $(BENCH) $(KERNEL) ## measure the engines beside each other without HTTP, some 8 minutes (QUICK=1: under one)
+bench-encoder: $(BENCH) $(KERNEL) ## measure the engines beside each other without HTTP, some 20 minutes (QUICK=1: under three)
 	@$(MAKE) --no-print-directory $(OPENVINO) || echo 'OpenVINO is left out: its environment cannot be installed.'
 	@exec $(VENV)/bench/bin/python -m tests.bench.encoder
 

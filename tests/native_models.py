@@ -164,6 +164,11 @@ def forward_of(model: SmallModel, weights: Weights, isa: str) -> Forward:
     return Forward(weights, isa, model.architecture.poolings, model.longest)
 
 
+def own_code(precision: str) -> list[str]:
+    """The paths that run here and compute in this precision by code of their own."""
+    return [isa for isa in library.paths() if library.same_code(isa, precision) == isa]
+
+
 def plain_of(isa: str, precision: str) -> str:
     """The plain path that adds in this path's order."""
     return library.PLAIN_PATHS[library.sums(isa, precision)]

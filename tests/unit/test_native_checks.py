@@ -12,7 +12,7 @@ import pytest
 from app.encoder.native import layout, library
 from app.encoder.native.forward import Forward
 from app.encoder.native.weights import Weights
-from tests.native_models import SmallModel, small_model
+from tests.native_models import SmallModel, own_code, small_model
 
 LARGEST = 2**31 - 1
 OK, NO_PATH, BAD_MODEL, BAD_TEXTS, BAD_POOLING, SMALL_SCRATCH = range(len(library.ERRORS))
@@ -59,7 +59,7 @@ def small() -> SmallModel:
     return small_model(positions=32)
 
 
-@pytest.fixture(params=library.paths())
+@pytest.fixture(params=own_code("float32"))
 def call(request: pytest.FixtureRequest, small: SmallModel) -> Call:
     """Two texts, of 3 and of 4 tokens, and not a byte of scratch more than they need."""
     weights, texts = small.weights("float32"), small.texts([3, 4])

@@ -24,12 +24,12 @@ from app.encoder.native.quantisation import Inputs, quantised, rotated
 from app.encoder.tokens import TokenizedText
 from app.errors import ConfigurationError
 from tests.bench.encoder.corpus import collect
-from tests.native_models import SmallModel, bits, forward_of, small_model, states
+from tests.native_models import SmallModel, bits, forward_of, own_code, small_model, states
 from tests.texts import real_texts
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = json.loads((Path(__file__).parents[1] / "data" / "int8-default.json").read_text(encoding="utf-8"))
-OWN_INT8 = [isa for isa in library.paths() if library.same_code(isa, "int8") == isa]
+OWN_INT8 = own_code("int8")
 needs_avx2 = pytest.mark.skipif("avx2" not in library.paths(), reason="int8 is packed on AVX2")
 
 
@@ -223,8 +223,7 @@ def test_a_refusal_ends_the_start_in_one_line(
     checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is raised in the child that packs, and nothing is left behind."""
-    monkeypatch.setattr(calibration, "texts", lambda: ["one text"])
-    monkeypatch.setattr(calibration, "_check", refuse)
+    monkeypatch.setattr(calibration, "quantise", refuse)
     with pytest.raises(ConfigurationError, match=r"^BERT_PRECISION: 'int8' cannot be used: too far$"):
         encoders.plan(checkpoint, engine="native", precision="int8", cache=str(tmp_path))
     assert not list(tmp_path.glob("*.safetensors*[!k]"))

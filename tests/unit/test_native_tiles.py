@@ -19,6 +19,7 @@ from tests.native_models import (
     bits,
     forward_of,
     normalized,
+    own_code,
     plain_of,
     small_model,
     states,
@@ -92,7 +93,7 @@ def test_scores_of_any_size_give_a_sound_softmax(times: float) -> None:
     weights, texts = model.weights("bfloat16"), model.texts([40, 1, 17, 70, 129])
     expected = np.concatenate([bert(model, text) for text in texts])
     rounded = least_cosine(states(forward_of(model, weights, library.PLAIN), texts), expected)
-    for isa in library.paths():
+    for isa in own_code("bfloat16"):
         found = states(forward_of(model, weights, isa), texts)
         assert bits(found) == bits(states(forward_of(model, weights, plain_of(isa, "bfloat16")), texts))
         assert np.isfinite(found).all()
@@ -121,7 +122,7 @@ def test_a_score_of_zero_among_large_ones() -> None:
     model = with_a_score_of_zero()
     weights, texts = model.weights("bfloat16"), model.texts([20, 70])
     texts.ids[[0, 20]] = 0
-    for isa in library.paths():
+    for isa in own_code("bfloat16"):
         found = states(forward_of(model, weights, isa), texts)
         assert np.isfinite(found).all()
         assert bits(found) == bits(states(forward_of(model, weights, plain_of(isa, "bfloat16")), texts))

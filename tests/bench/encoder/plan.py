@@ -34,7 +34,7 @@ QUICK = Plan(
     peak_s=0.02,
     texts=120,
     plain_texts=3,
-    fidelity_s=12,
+    fidelity_s=40,
 )
 
 FULL = Plan(
@@ -46,5 +46,5 @@ FULL = Plan(
     peak_s=0.05,
     texts=None,
     plain_texts=40,
-    fidelity_s=180,
+    fidelity_s=560,
 )

@@ -68,7 +68,7 @@ def _fidelity(found: Outcome, folder: Path) -> str | None:
         axes.plot([ms[label]], [mean], "o", color=color, label=label)
         axes.plot([ms[label]], [worst], "v", color=color)
     axes.set(xlabel=f"ms for {SHOWN} tokens", xscale="log", yscale="log")
-    axes.set(ylabel="1 - cosine to SentenceTransformer.encode: mean (dot), worst text (triangle)")
+    axes.set(ylabel="1 - cosine to float32: mean (dot), worst (triangle)")
     tick(axes)
     axes.grid(visible=True, alpha=0.3)
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))

@@ -2,9 +2,9 @@
 
     python -m tests.bench.encoder.retrieval [FOLDER]
 
-FOLDER holds apt's package lists with descriptions (Translation-en): `apt-get -o Acquire::Languages=en update` writes them
-to apt's own, which is the default. The descriptions are parts of the Debian packages that they describe, under those
-packages' free licences; nothing of them is kept.
+FOLDER holds apt's package lists with descriptions (Translation-en); `apt-get -o Acquire::Languages=en update` writes
+them to apt's own, which is the default. The descriptions are parts of the Debian packages that they describe, under
+those packages' free licences; nothing of them is kept.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ LISTS = Path("/var/lib/apt/lists")
 READER = "/usr/lib/apt/apt-helper"
 QUERIES, PASSAGES, BEST, SEED = 1000, 5000, 10, 1196
 RESAMPLES = 10_000
+LEAST_CHARS = 100  # shorter descriptions only repeat the summary
 
 
 def descriptions(folder: Path) -> Iterator[tuple[str, str]]:
@@ -33,7 +34,7 @@ def descriptions(folder: Path) -> Iterator[tuple[str, str]]:
         for entry in text.split("\n\n"):
             summary, _, long = entry.partition("Description-en: ")[2].partition("\n")
             body = " ".join(line.strip() for line in long.splitlines() if line.strip() != ".")
-            if summary and len(body) > 100:  # noqa: PLR2004 - shorter ones only repeat the summary
+            if summary and len(body) >= LEAST_CHARS:
                 yield summary.strip(), body
 
 

@@ -27,20 +27,6 @@ BEGIN_TARGET("avx2,fma,avx512f,avx512bf16,amx-tile,amx-bf16")
 
 #include "rows.h"
 
-/* Four sums, two tiles of inputs and two of weights, and nothing from memory. */
-static double peak(int64_t rounds)
-{
-    shape_tiles(TILE_SIDE);
-    for (int64_t i = 0; i < rounds; i++) {
-        TILE_MULTIPLY(0, 4, 6);
-        TILE_MULTIPLY(1, 4, 7);
-        TILE_MULTIPLY(2, 5, 6);
-        TILE_MULTIPLY(3, 5, 7);
-    }
-    release_tiles();
-    return 2.0 * (double)rounds * 4 * TILE_SIDE * TILE_SIDE * TILE_PRODUCT;
-}
-
 const struct path amx_bf16_bfloat16 = {
     .sums = BERT_TILES,
     .slack_rows = TILE_SIDE - 1,

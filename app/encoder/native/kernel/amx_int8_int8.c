@@ -33,20 +33,6 @@ INLINE vector load_element(const element *from) { return v_load_bf16(from); }
 
 #include "rows.h"
 
-/* Four sums, two tiles of inputs and two of weights, and nothing from memory. */
-static double peak(int64_t rounds)
-{
-    shape_tiles(TILE_SIDE);
-    for (int64_t i = 0; i < rounds; i++) {
-        TILE_MULTIPLY_BYTES(0, 4, 6);
-        TILE_MULTIPLY_BYTES(1, 4, 7);
-        TILE_MULTIPLY_BYTES(2, 5, 6);
-        TILE_MULTIPLY_BYTES(3, 5, 7);
-    }
-    release_tiles();
-    return 2.0 * (double)rounds * 4 * TILE_SIDE * TILE_SIDE * PRODUCT_INPUTS;
-}
-
 const struct path amx_int8_int8 = {
     .sums = BERT_INTEGERS,
     .slack_rows = TILE_SIDE - 1,

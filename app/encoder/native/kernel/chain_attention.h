@@ -48,30 +48,24 @@ INLINE void chain_tile(int rows, int panels, const struct chains *chains)
     }
 }
 
-#define CHAIN_TILE_OF(name, panels)                                                   \
-    static __attribute__((noinline)) void name(long rows, const struct chains *chains) \
-    {                                                                                 \
-        switch (rows) {                                                               \
-        case 1: chain_tile(1, panels, chains); break;                                 \
-        case 2: chain_tile(2, panels, chains); break;                                 \
-        case 3: chain_tile(3, panels, chains); break;                                 \
-        case 4: chain_tile(4, panels, chains); break;                                 \
-        case 5: chain_tile(5, panels, chains); break;                                 \
-        default: chain_tile(6, panels, chains); break;                                \
-        }                                                                             \
-    }
-#if CHAIN_ROWS < 6
-#undef CHAIN_TILE_OF
-#define CHAIN_TILE_OF(name, panels)                                                   \
-    static __attribute__((noinline)) void name(long rows, const struct chains *chains) \
-    {                                                                                 \
-        switch (rows) {                                                               \
-        case 1: chain_tile(1, panels, chains); break;                                 \
-        case 2: chain_tile(2, panels, chains); break;                                 \
-        default: chain_tile(3, panels, chains); break;                                \
-        }                                                                             \
-    }
+#if CHAIN_ROWS > 3
+#define MORE_ROWS(panels)                         \
+    case 4: chain_tile(4, panels, chains); break; \
+    case 5: chain_tile(5, panels, chains); break; \
+    case 6: chain_tile(6, panels, chains); break;
+#else
+#define MORE_ROWS(panels)
 #endif
+#define CHAIN_TILE_OF(name, panels)                                                    \
+    static __attribute__((noinline)) void name(long rows, const struct chains *chains) \
+    {                                                                                  \
+        switch (rows) {                                                                \
+        case 1: chain_tile(1, panels, chains); break;                                  \
+        case 2: chain_tile(2, panels, chains); break;                                  \
+        case 3: chain_tile(3, panels, chains); break;                                  \
+        MORE_ROWS(panels)                                                              \
+        }                                                                              \
+    }
 CHAIN_TILE_OF(chain_wide, CHAIN_PANELS)
 #if CHAIN_PANELS > 1
 CHAIN_TILE_OF(chain_narrow, 1)

@@ -209,3 +209,13 @@ static void multiply(const struct bert_linear *linear, const void *inputs, enum 
     release_tiles();
     leave_for_next(rows, linear->outputs, target, next, outputs);
 }
+
+/* Four sums, two tiles of inputs and two of weights, and nothing from memory. */
+static double peak(int64_t rounds)
+{
+    shape_tiles(TILE_SIDE);
+    for (int64_t i = 0; i < rounds; i++)
+        multiply_unit(1);
+    release_tiles();
+    return 2.0 * (double)rounds * 4 * TILE_SIDE * TILE_SIDE * PRODUCT_INPUTS;
+}
