@@ -256,6 +256,39 @@ def test_a_child_that_dies_is_told() -> None:
         child.in_child(raise_what_cannot_be_pickled)
 
 
+ORPHAN = """
+import os, time
+from pathlib import Path
+from app.encoder.native.child import in_child
+def work():
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+in_child(work)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent is gone")
+def test_a_child_does_not_outlive_who_started_it() -> None:
+    with subprocess.Popen([sys.executable, "-c", ORPHAN], cwd=ROOT, stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout
+        process = Path("/proc") / starter.stdout.readline().strip()
+        assert is_alive(process)
+        starter.kill()
+    for _ in range(3000):
+        if not is_alive(process):
+            return
+        time.sleep(0.01)
+    pytest.fail("the child lives on")
+
+
+def is_alive(process: Path) -> bool:
+    """Not ended, and not ended but for somebody to ask how."""
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def raise_what_cannot_be_pickled() -> None:
     class LocalError(Exception):
         pass
