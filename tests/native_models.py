@@ -13,6 +13,7 @@ from app.encoder.native import layout, library, packed
 from app.encoder.native.calibration import QuantisedSource
 from app.encoder.native.forward import CALL_TOKENS, Forward
 from app.encoder.native.layout import Dense, Shape
+from app.encoder.native.matrix import Quantised
 from app.encoder.native.quantisation import Inputs, quantised
 from app.encoder.native.support import Architecture
 from app.encoder.native.tensorfile import TensorFile
@@ -54,12 +55,12 @@ class SmallModel:
         tensors = layout.tensors(architecture.shape, precision, architecture.prefix, architecture.dense)
         return packed.Contents(sha256, precision, tuple(tensors))
 
-    def read(self, precision: str) -> layout.Read | layout.Quantised:
+    def read(self, precision: str) -> layout.Read | Quantised:
         """Its tensors, in int8 with the matrices quantised."""
         return self.quantised if precision == "int8" else self.source.__getitem__
 
     @cached_property
-    def quantised(self) -> layout.Quantised:
+    def quantised(self) -> Quantised:
         """For random inputs, without the check that a real model must stand: random weights keep little."""
         random, shape = np.random.default_rng(11), self.architecture.shape
         matrices = {}

@@ -11,6 +11,7 @@ import pytest
 
 from app.encoder.native import layout, library
 from app.encoder.native.forward import Forward
+from app.encoder.native.matrix import SCALES
 from app.encoder.native.weights import Weights
 from tests.native_models import SmallModel, own_code, small_model
 
@@ -215,7 +216,7 @@ def test_matrices_of_several_precisions_are_refused(call: Call, precision: int) 
     assert call.run() == BAD_MODEL
 
 
-@pytest.mark.parametrize("part", layout.SCALES)
+@pytest.mark.parametrize("part", SCALES)
 @pytest.mark.parametrize("linear", layout.MODULES)
 def test_an_int8_matrix_without_its_scales_is_refused(call: Call, small: SmallModel, linear: str, part: str) -> None:
     weights = small.weights("int8")

@@ -19,7 +19,8 @@ from app import encoder as encoders
 from app.encoder import Checkpoint
 from app.encoder.native import calibration, child, layout, library, packed, quantisation, waiting
 from app.encoder.native.calls import laid_out
-from app.encoder.native.layout import CannotQuantiseError, Read
+from app.encoder.native.layout import Read
+from app.encoder.native.matrix import CannotQuantiseError, Quantised
 from app.encoder.native.quantisation import Inputs, quantised, rotated
 from app.encoder.tokens import TokenizedText
 from app.errors import ConfigurationError
@@ -237,7 +238,7 @@ def test_packing_happens_in_a_child(tmp_path: Path) -> None:
     model = small_model()
     seen = tmp_path / "process"
 
-    def quantise(_: Read) -> layout.Quantised:
+    def quantise(_: Read) -> Quantised:
         seen.write_text(str(os.getpid()))
         return model.quantised
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from app.encoder.native import layout, library, quantisation
 from app.encoder.native.forward import Forward, LaidOut
-from app.encoder.native.layout import CannotQuantiseError, Matrix, Read
+from app.encoder.native.layout import Read
+from app.encoder.native.matrix import CannotQuantiseError, Matrix
 from app.encoder.native.quantisation import Inputs
 from app.encoder.native.support import Architecture
 from app.encoder.native.weights import Weights
@@ -40,7 +41,7 @@ def texts() -> list[str]:
 
 
 class QuantisedSource:
-    """A source and its matrices in int8; see `layout.Quantised`."""
+    """A source and its matrices in int8; see `matrix.Quantised`."""
 
     def __init__(self, read: Read, matrices: dict[str, Matrix]) -> None:
         self._read = read

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
+
+from app.encoder.native.matrix import SCALES
 
 LAYOUT = 2
 """Raised with every change of what a packed file holds."""
 COLUMNS = 16
 """Output columns of a panel; BERT_COLUMNS in kernel/bert.h."""
 OUTPUT_MULTIPLE = 64
-SCALES = ("scale", "sums", "stretch", "offset")
-"""What a matrix in int8 has beside its values and its bias."""
 STEPS = {"F32": 1, "BF16": 2, "I8": 4}
 """Inputs of a column that lie together: a panel's step is always one cache line."""
 ELEMENT_BYTES = {"F32": 4, "BF16": 2, "I8": 1}
@@ -34,45 +34,6 @@ MODULES = {
 
 Read = Callable[[str], np.ndarray]
 """A tensor of the source by its name, as float32. A `Quantised` knows int8 matrices beside."""
-
-
-@dataclass(frozen=True, slots=True)
-class Matrix:
-    """A weight matrix in int8, as quantisation.py makes it for inputs that are stretched, moved and rotated.
-
-    outputs = (scale × values) × rotated(inputs × stretch + offset) + bias
-    """
-
-    values: np.ndarray
-    """int8, shape (outputs, inputs)."""
-    scale: np.ndarray
-    """float32, shape (outputs,)."""
-    bias: np.ndarray
-    """float32, shape (outputs,)."""
-    stretch: np.ndarray
-    """float32, shape (inputs,)."""
-    offset: np.ndarray
-    """float32, shape (inputs,)."""
-
-    @property
-    def sums(self) -> np.ndarray:
-        """Of each column's weights, which a row's least number is multiplied with; float32, shape (outputs,)."""
-        exact: np.ndarray = self.scale.astype(np.float64) * self.values.sum(axis=1, dtype=np.int64)
-        return exact.astype(np.float32)
-
-
-class CannotQuantiseError(Exception):
-    """A model cannot be had in int8, or not here; the sentence says why."""
-
-
-class Quantised(Protocol):
-    """A source whose matrices have been quantised."""
-
-    def __call__(self, name: str) -> np.ndarray:
-        """See `Read`."""
-
-    def matrix(self, name: str) -> Matrix:
-        """A matrix by its name in the packed file ("0.qkv")."""
 
 
 @dataclass(frozen=True, slots=True)

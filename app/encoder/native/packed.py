@@ -19,7 +19,8 @@ from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
 from app.encoder.native.child import in_child
-from app.encoder.native.layout import LAYOUT, Quantised, Read, Tensor
+from app.encoder.native.layout import LAYOUT, Read, Tensor
+from app.encoder.native.matrix import Quantised
 from app.encoder.native.waiting import lock
 
 Quantise = Callable[[Read], Quantised]

@@ -17,7 +17,8 @@ from app.encoder.native import choice, library, selfcheck
 from app.encoder.native.calls import calls, laid_out
 from app.encoder.native.child import ChildDiedError
 from app.encoder.native.choice import Choice
-from app.encoder.native.layout import CannotQuantiseError, Quantised, Read
+from app.encoder.native.layout import Read
+from app.encoder.native.matrix import CannotQuantiseError, Quantised
 from app.encoder.native.packed import Packed
 from app.encoder.native.selfcheck import Witness, WrongPathError
 from app.encoder.native.support import Architecture, examine

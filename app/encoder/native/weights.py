@@ -10,6 +10,7 @@ import numpy as np
 
 from app.encoder.checkpoint import Checkpoint
 from app.encoder.native import layout, library, packed
+from app.encoder.native.matrix import SCALES
 from app.encoder.native.support import Architecture
 from app.encoder.native.tensorfile import TensorFile, Tensors
 
@@ -105,7 +106,7 @@ class Weights:
         return library.Norm(self._address(f"{name}.gain"), self._address(f"{name}.bias"))
 
     def _linear(self, name: str, inputs: int, outputs: int, precision: str) -> library.Linear:
-        scales = layout.SCALES if precision == "int8" else ()
+        scales = SCALES if precision == "int8" else ()
         return library.Linear(
             weights=self._address(f"{name}.panels"),
             bias=self._address(f"{name}.bias"),
