@@ -64,7 +64,10 @@ def exported_int8() -> Path:
 def run(script: str, *arguments: Any, python_of: Path = BENCH) -> list[dict[str, Any]]:
     """The JSON lines that a script of ours prints, in one of the environments. Raises CeilingFailedError."""
     command = [str(python_of / "bin" / "python"), "-m", f"tests.bench.services.{script}", *map(str, arguments)]
-    result = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=300)
+    try:
+        result = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=300)
+    except subprocess.TimeoutExpired as error:
+        raise CeilingFailedError(f"{script} took more than {error.timeout:.0f} s") from None
     if result.returncode:
         raise CeilingFailedError((result.stderr.strip().splitlines() or ["it said nothing"])[-1][:300])
     return [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]

@@ -35,7 +35,10 @@ def main() -> None:
         model_type=nncf.ModelType.TRANSFORMER,
         subset_size=len(texts),
     )
-    openvino.save_model(made, output)
+    partial = output.with_stem(f"partial-{output.stem}")
+    openvino.save_model(made, partial)
+    partial.with_suffix(".bin").replace(output.with_suffix(".bin"))
+    partial.replace(output)
 
 
 if __name__ == "__main__":
