@@ -1,6 +1,6 @@
 """Does less precision find less? Debian's packages: of each, its long description by its one-line summary.
 
-    python -m tests.bench.encoder.retrieval [FOLDER]
+    .venv/bin/python -m tests.bench.encoder.retrieval [FOLDER]
 
 FOLDER holds apt's package lists with descriptions (Translation-en); `apt-get -o Acquire::Languages=en update` writes
 them to apt's own, which is the default. The descriptions are parts of the Debian packages that they describe, under
@@ -46,8 +46,8 @@ def chosen(folder: Path) -> tuple[list[str], list[str]]:
     by_body = {body: summary for summary, body in sorted(by_summary.items())}
     pairs = sorted((summary, body) for body, summary in by_body.items())
     random.Random(SEED).shuffle(pairs)
-    summaries, bodies = zip(*pairs[:PASSAGES], strict=True)
-    return list(summaries[:QUERIES]), list(bodies)
+    summaries, bodies = [summary for summary, _ in pairs], [body for _, body in pairs]
+    return summaries[:QUERIES], bodies[:PASSAGES]
 
 
 def gains(queries: np.ndarray, passages: np.ndarray) -> np.ndarray:
@@ -66,7 +66,10 @@ def interval(differences: np.ndarray) -> tuple[float, float]:
 
 
 def main() -> None:
-    queries, passages = chosen(Path(sys.argv[1]) if len(sys.argv) > 1 else LISTS)
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else LISTS
+    queries, passages = chosen(folder)
+    if not queries:
+        sys.exit(f"{folder} holds no descriptions: `apt-get -o Acquire::Languages=en update` fetches them")
     sys.stdout.write(f"{len(queries)} summaries, {len(passages)} descriptions\n")
     found = {}
     for precision in ("float32", "bfloat16", "int8"):

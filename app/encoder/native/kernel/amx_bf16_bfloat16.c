@@ -31,14 +31,8 @@ const struct path amx_bf16_bfloat16 = {
     .sums = BERT_TILES,
     .slack_rows = TILE_SIDE - 1,
     .feed_rows = 256, /* most calls whole: else the weights would come from the third cache once more */
-    .row_bytes = row_bytes,
-    .embed = embed,
-    .normalize = normalize,
-    .multiply = multiply,
-    .attend = attend,
-    .attention_bytes = attention_bytes,
+    FUNCTIONS_OF_A_PATH,
     .convert = convert,
-    .peak = peak,
 };
 END_TARGET
 #endif

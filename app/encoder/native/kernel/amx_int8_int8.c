@@ -37,13 +37,7 @@ const struct path amx_int8_int8 = {
     .sums = BERT_INTEGERS,
     .slack_rows = TILE_SIDE - 1,
     .feed_rows = 64,
-    .row_bytes = row_bytes,
-    .embed = embed,
-    .normalize = normalize,
-    .multiply = multiply,
-    .attend = attend,
-    .attention_bytes = attention_bytes,
-    .peak = peak,
+    FUNCTIONS_OF_A_PATH,
 };
 END_TARGET
 #endif

@@ -61,24 +61,21 @@ static inline __m512 emulated_scalef_ps(__m512 x, __m512 n)
 #undef _mm512_scalef_ps
 #define _mm512_scalef_ps emulated_scalef_ps
 
-static inline float emulated_reduce_max_ps(__m512 x)
-{
-    simde__m512_private from = simde__m512_to_private(x);
-    float largest = from.f32[0];
-    for (int i = 1; i < 16; i++)
-        largest = from.f32[i] > largest ? from.f32[i] : largest;
-    return largest;
-}
+/* Of 16 lanes the one that stands before all others. */
+#define EMULATED_REDUCE(name, lane, vector_of, lanes, before)                         \
+    static inline lane name(vector_of x)                                              \
+    {                                                                                 \
+        simde##vector_of##_private from = simde##vector_of##_to_private(x);           \
+        lane found = from.lanes[0];                                                   \
+        for (int i = 1; i < 16; i++)                                                  \
+            found = from.lanes[i] before found ? from.lanes[i] : found;               \
+        return found;                                                                 \
+    }
+
+EMULATED_REDUCE(emulated_reduce_max_ps, float, __m512, f32, >)
 #define _mm512_reduce_max_ps emulated_reduce_max_ps
 
-static inline float emulated_reduce_min_ps(__m512 x)
-{
-    simde__m512_private from = simde__m512_to_private(x);
-    float least = from.f32[0];
-    for (int i = 1; i < 16; i++)
-        least = from.f32[i] < least ? from.f32[i] : least;
-    return least;
-}
+EMULATED_REDUCE(emulated_reduce_min_ps, float, __m512, f32, <)
 #define _mm512_reduce_min_ps emulated_reduce_min_ps
 
 static inline unsigned emulated_cmplt_epi32_mask(__m512i x, __m512i y)
@@ -91,14 +88,7 @@ static inline unsigned emulated_cmplt_epi32_mask(__m512i x, __m512i y)
 }
 #define _mm512_cmplt_epi32_mask emulated_cmplt_epi32_mask
 
-static inline int32_t emulated_reduce_max_epi32(__m512i x)
-{
-    simde__m512i_private from = simde__m512i_to_private(x);
-    int32_t largest = from.i32[0];
-    for (int i = 1; i < 16; i++)
-        largest = from.i32[i] > largest ? from.i32[i] : largest;
-    return largest;
-}
+EMULATED_REDUCE(emulated_reduce_max_epi32, int32_t, __m512i, i32, >)
 #undef _mm512_reduce_max_epi32
 #define _mm512_reduce_max_epi32 emulated_reduce_max_epi32
 

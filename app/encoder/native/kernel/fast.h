@@ -44,12 +44,6 @@ static double peak(int64_t rounds)
 const struct path PATH = {
     .sums = BFLOAT16 ? BERT_PAIRS : BERT_SINGLES,
     .feed_rows = 48, /* so that its wide activations stay in the second cache */
-    .row_bytes = row_bytes,
-    .embed = embed,
-    .normalize = normalize,
-    .multiply = multiply,
-    .attend = attend,
-    .attention_bytes = attention_bytes,
+    FUNCTIONS_OF_A_PATH,
     .convert = convert,
-    .peak = peak,
 };

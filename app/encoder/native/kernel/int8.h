@@ -19,6 +19,8 @@ INLINE void store(element *to, vector x) { v_store_bf16(to, x); }
 
 #include "int8_product.h"
 
+#include "chain_product.h"
+
 #include "chain_attention.h"
 #include "rows.h"
 
@@ -43,11 +45,5 @@ static double peak(int64_t rounds)
 const struct path PATH = {
     .sums = BERT_INTEGERS,
     .feed_rows = 48, /* so that its wide activations stay in the second cache */
-    .row_bytes = row_bytes,
-    .embed = embed,
-    .normalize = normalize,
-    .multiply = multiply,
-    .attend = attend,
-    .attention_bytes = attention_bytes,
-    .peak = peak,
+    FUNCTIONS_OF_A_PATH,
 };

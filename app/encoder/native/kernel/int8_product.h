@@ -142,6 +142,6 @@ static void multiply(const struct bert_linear *linear, const void *inputs, enum 
             finish(activation, here, &product, &results);
         }
     }
-    for (long r = 0; r < rows && target == TO_ACTIVATIONS; r++)
-        leave_in_place((char *)outputs + r * results.bytes, linear->outputs, next);
+    if (target == TO_ACTIVATIONS)
+        leave_rows(outputs, rows, results.bytes, linear->outputs, next);
 }

@@ -124,10 +124,16 @@ INLINE void leave_bytes(const void *from, int are_elements, long columns, const 
         round_row(rotated, columns, rotate_row(from, are_elements, columns, next, MOST_BLOCK / 2, rotated), to);
 }
 
-/* A product's row of floats, where it is. */
+/* A product's row of floats, where it is; and all of them. */
 static inline void leave_in_place(void *row, long columns, const struct bert_linear *next)
 {
     leave_bytes(row, 0, columns, next, row, row);
+}
+
+static inline void leave_rows(void *rows, long count, long bytes, long columns, const struct bert_linear *next)
+{
+    for (long r = 0; r < count; r++)
+        leave_in_place((char *)rows + r * bytes, columns, next);
 }
 
 /* A norm's, and attention's. */

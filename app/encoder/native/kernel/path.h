@@ -60,6 +60,11 @@ struct path {
     double (*peak)(int64_t rounds);
 };
 
+/* Each file that defines a path has them under these names; `convert` too, except in int8. */
+#define FUNCTIONS_OF_A_PATH                                                                          \
+    .row_bytes = row_bytes, .embed = embed, .normalize = normalize, .multiply = multiply, .attend = attend, \
+    .attention_bytes = attention_bytes, .peak = peak
+
 /* 1 / √head, and for exp2 to be exp: log2 e. */
 static inline float softmax_scale(long head) { return 1.44269504f / sqrtf((float)head); }
 

@@ -143,14 +143,8 @@ static size_t attention_bytes(long tokens, long head) { return (size_t)(tokens +
 const struct path PATH = {
     .sums = EIGHT ? BERT_INTEGERS : TILES ? BERT_TILES : BFLOAT16 ? BERT_PAIRS : BERT_SINGLES,
     .feed_rows = 48,
-    .row_bytes = row_bytes,
-    .embed = embed,
-    .normalize = normalize,
-    .multiply = multiply,
-    .attend = attend,
-    .attention_bytes = attention_bytes,
+    FUNCTIONS_OF_A_PATH,
 #if !EIGHT
     .convert = convert,
 #endif
-    .peak = peak,
 };

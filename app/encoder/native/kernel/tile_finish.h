@@ -85,8 +85,8 @@ INLINE void finish_row(const struct product *product, int activation, const stru
 
 static void leave_for_next(long rows, long columns, enum target target, const struct bert_linear *next, void *results)
 {
-    for (long r = 0; r < rows && target == TO_ACTIVATIONS; r++)
-        leave_in_place((char *)results + r * row_bytes(FED, columns), columns, next);
+    if (target == TO_ACTIVATIONS)
+        leave_rows(results, rows, row_bytes(FED, columns), columns, next);
 }
 #else
 typedef element input;
