@@ -166,14 +166,8 @@ def _prepare(plan: _encoder.Plan) -> None:
 
 
 def _facts(server: _Any) -> dict[str, _Any]:
-    plan = server.plan
-    checkpoint = plan.checkpoint
     return {
-        "model": checkpoint.model_id,
-        "revision": checkpoint.revision or "none",
-        "sha256": checkpoint.sha256,
-        "fingerprint": checkpoint.fingerprint(plan.precision),
-        **plan.facts(),
+        **server.plan.facts(),
         "workers": server.cfg.workers,
         "threads_per_worker": server.cfg.threads,
         **_boot.machine_facts(),

@@ -17,8 +17,9 @@ class ModelRefusedError(Exception):
 
 
 def one_line(error: Exception, max_chars: int = 300) -> str:
-    """A library's error as one line of a bearable length."""
-    return " ".join(str(error).split())[:max_chars] or type(error).__name__
+    """A library's error as one line of a bearable length; a key that is missing says nothing alone."""
+    said = " ".join(str(error).split())[:max_chars]
+    return f"{type(error).__name__}: {said}" if isinstance(error, KeyError) or not said else said
 
 
 class RequestError(Exception):

@@ -41,6 +41,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     truncate: bool
     max_texts: Count
     max_chars: Count
+    max_request_tokens: Count
+    max_unpooled_numbers: Count
     max_body_bytes: Count
     api_key: Annotated[str, SECRET]
     timeout_s: Count

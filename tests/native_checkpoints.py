@@ -17,7 +17,8 @@ from tokenizers.processors import TemplateProcessing
 
 from tests.native_models import SmallModel
 
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+NAMED = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL, strict=True))
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 WORDS = (*SPECIAL, *LETTERS, *(f"##{letter}" for letter in LETTERS), "hello", "world")
 FLAGS = {"mean": "mean_tokens", "cls": "cls_token", "max": "max_tokens", "lasttoken": "lasttoken"}
@@ -42,13 +43,15 @@ def save(model: SmallModel, folder: Path, *, normalize: bool = False) -> Path:
     }
     write(folder / "config.json", config)
     write(folder / "sentence_bert_config.json", {"max_seq_length": model.longest})
-    write(folder / "1_Pooling" / "config.json", {f"pooling_mode_{FLAGS[mode]}": True for mode in architecture.poolings})
+    poolings = {f"pooling_mode_{FLAGS[mode]}": True for mode in architecture.poolings}
+    write(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": shape.hidden, **poolings})
     own = {name: tensor for name, tensor in model.source.items() if not name[0].isdigit()}
     save_file(own, folder / "model.safetensors")
     kinds = ["Transformer", "Pooling", *_dense_modules(model, folder), *(["Normalize"] if normalize else [])]
     write(folder / "modules.json", _listed(kinds))
     tokenizer().save(str(folder / "tokenizer.json"))
-    write(folder / "tokenizer_config.json", {"do_lower_case": True, "tokenize_chinese_chars": True})
+    kind = "BertTokenizer" if architecture.pad_id < 0 else "PreTrainedTokenizerFast"  # which is taken as it lies
+    write(folder / "tokenizer_config.json", NAMED | {"do_lower_case": True, "tokenizer_class": kind})
     return folder
 
 
@@ -57,7 +60,10 @@ def tokenizer() -> Tokenizer:
     made = Tokenizer(WordPiece({word: place for place, word in enumerate(WORDS)}, unk_token="[UNK]"))
     made.normalizer = BertNormalizer(lowercase=True)
     made.pre_tokenizer = BertPreTokenizer()
-    made.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    made.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    made.add_special_tokens(list(SPECIAL))
     return made
 
 
@@ -76,7 +82,7 @@ def change(path: Path, **values: Any) -> None:
 def _listed(kinds: list[str]) -> list[dict[str, Any]]:
     paths = ["" if kind == "Transformer" else f"{index}_{kind}" for index, kind in enumerate(kinds)]
     return [
-        {"idx": index, "path": path, "type": f"sentence_transformers.models.{kind}"}
+        {"idx": index, "name": str(index), "path": path, "type": f"sentence_transformers.models.{kind}"}
         for index, (kind, path) in enumerate(zip(kinds, paths, strict=True))
     ]
 

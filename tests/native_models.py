@@ -10,14 +10,14 @@ from typing import TypeVar
 import numpy as np
 
 from app.encoder.native import layout, library, packed
+from app.encoder.native.architecture import Architecture
 from app.encoder.native.calibration import QuantisedSource
 from app.encoder.native.forward import CALL_TOKENS, Forward
 from app.encoder.native.layout import Dense, Shape
 from app.encoder.native.matrix import Quantised
 from app.encoder.native.quantisation import Inputs, quantised
-from app.encoder.native.support import Architecture
+from app.encoder.native.structs import Weights
 from app.encoder.native.tensorfile import TensorFile
-from app.encoder.native.weights import Weights
 
 Source = dict[str, np.ndarray]
 File = TypeVar("File", bound=TensorFile)
@@ -52,7 +52,7 @@ class SmallModel:
 
     def contents(self, precision: str, sha256: str = "ab" * 32) -> packed.Contents:
         architecture = self.architecture
-        tensors = layout.tensors(architecture.shape, precision, architecture.prefix, architecture.dense)
+        tensors = layout.tensors(architecture.shape, precision, architecture.dense)
         return packed.Contents(sha256, precision, tuple(tensors))
 
     def read(self, precision: str) -> layout.Read | Quantised:
@@ -68,7 +68,7 @@ class SmallModel:
             for kind, inputs, outputs in layout.sides(shape):
                 name = f"{layer}.{kind}"
                 weight, bias = (
-                    np.concatenate([self.source[each] for each in layout.source_of(name, "", part)])
+                    np.concatenate([self.source[each] for each in layout.source_of(name, part)])
                     for part in ("weight", "bias")
                 )
                 assert weight.shape == (outputs, inputs)
@@ -103,7 +103,7 @@ def small_model(
 ) -> SmallModel:
     """`head`: columns of a head; `positions`: tokens that a text may have."""
     shape = Shape(hidden, inner, layers, hidden // head, vocabulary=97, positions=positions + pad_id + 1, types=types)
-    architecture = Architecture(shape, activation, 1e-12, pad_id, poolings, dense, prefix="")
+    architecture = Architecture(shape, activation, 1e-12, pad_id, poolings, dense)
     random = np.random.default_rng(seed)
     return SmallModel(architecture, dict(_tensors(architecture, random)))
 

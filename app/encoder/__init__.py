@@ -1,17 +1,18 @@
 """Text to vectors. Knows nothing of HTTP.
 
-`verify` finds and checks a model without loading it, `plan` chooses the engine that will run it (the master does both,
-once); `open_encoder` loads it (every worker does this, after the fork). What comes back is an `Encoder`, whichever
-engine is behind it.
+`verify` finds a model and checks its files, `plan` has the reference describe it and chooses the engine that will run
+it (the master does both, once); `open_encoder` loads it (every worker does this, after the fork). What comes back is an
+`Encoder`, whichever engine is behind it.
 """
 
 from __future__ import annotations
 
 from app.encoder.checkpoint import Checkpoint, verify
-from app.encoder.contract import Embeddings, Encoder, ModelInfo, Pooling
-from app.encoder.engines import Plan, import_engine, open_encoder, plan, verify_and_plan
+from app.encoder.contract import Bounds, Embeddings, Encoder, ModelInfo, Pooling
+from app.encoder.plan import Plan, import_engine, open_encoder, plan, verify_and_plan
 
 __all__ = [
+    "Bounds",
     "Checkpoint",
     "Embeddings",
     "Encoder",

@@ -7,15 +7,14 @@ same files.
 from __future__ import annotations
 
 import hashlib
-import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
-from tokenizers import Tokenizer
-
+from app.encoder import bert, weightfiles
 from app.encoder import recipe as recipes
 from app.encoder import source as sources
-from app.encoder import weights
 from app.encoder.recipe import Recipe
 from app.errors import ModelRefusedError
 
@@ -27,30 +26,11 @@ TOKENIZER_FILES = (
     "sentencepiece.bpe.model",
     "tokenizer.model",
 )
-
-# Room for the special tokens of every usual tokenizer (two or three) and a little text.
-MIN_TOKENS = 8
-# Modules whose configuration shapes a vector in ways that `pooling` and `normalize` do not tell.
-OWN_CONFIG = ("Dense", "LayerNorm", "WeightedLayerPooling")
-
-# Keys of config.json that do not shape a vector: who wrote it, for what, and how it is trained.
-IDLE_CONFIG = frozenset(
-    {
-        "_name_or_path",
-        "architectures",
-        "attention_probs_dropout_prob",
-        "dtype",
-        "gradient_checkpointing",
-        "hidden_dropout_prob",
-        "initializer_range",
-        "torch_dtype",
-        "transformers_version",
-        "use_cache",
-    }
-)
+# Files beside the weights that may bear on a vector, by the ends of their names.
+BEARING = (".json", ".txt", ".model", ".jinja", ".tiktoken")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Checkpoint:
     """A verified model on disk."""
 
@@ -58,10 +38,11 @@ class Checkpoint:
     model_id: str
     revision: str
     recipe: Recipe
-    weights: tuple[weights.WeightFile, ...]
-    tokenizer_sha256: str
-    max_tokens: int
-    """Tokens of a text that are encoded, special tokens included; 0: no limit."""
+    weights: tuple[weightfiles.WeightFile, ...]
+    tensors: Mapping[str, bert.Place]
+    """Of BERT's family: where each tensor of the encoder lies; else empty."""
+    wanted_tokens: int = 0
+    """BERT_MAX_TOKENS, a limit below the model's own; 0: that one."""
 
     @property
     def sha256(self) -> str:
@@ -69,44 +50,42 @@ class Checkpoint:
         digests = [file.sha256 for file in self.weights]
         return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
-    def fingerprint(self, precision: str) -> str:
-        """A sha256 over all that shapes a vector, so that two fleets can be compared.
+    @cached_property
+    def files_sha256(self) -> str:
+        """Of all files that bear on a vector, weights and names included: the same files, the same vectors."""
+        lines = [f"{file.name} {file.sha256}" for file in self.weights]
+        lines += [f"{self._relative(path)} {_sha256(path)}" for path in sorted(set(self._bearing()))]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-        Weights, architecture, tokenizer, the modules with pooling and normalisation, prompts and precision; not the
-        longest text, which stands beside it in /info: texts within both limits have the same vectors.
-        """
-        recipe = self.recipe
-        parts = {
-            "weights": [file.sha256 for file in self.weights],
-            "config": {name: value for name, value in recipe.config.items() if name not in IDLE_CONFIG},
-            "tokenizer": self.tokenizer_sha256,
-            "lower_case": recipe.lower_case,
-            "modules": [(module.kind, module.config if module.kind in OWN_CONFIG else {}) for module in recipe.modules],
-            "pooling": recipe.pooling,
-            "normalize": recipe.normalize,
-            "prompts": recipe.prompts,
-            "default_prompt": recipe.default_prompt,
-            "precision": precision,
-        }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.directory).as_posix()
+
+    def _bearing(self) -> Iterator[Path]:
+        for folder in {self.directory, *(module.directory for module in self.recipe.modules)}:
+            if folder.is_dir():
+                yield from (path for path in folder.iterdir() if path.name.endswith(BEARING) and path.is_file())
 
 
 def verify(model: str, *, sha256: str = "", max_tokens: int = 0) -> Checkpoint:
-    """Find the model that BERT_MODEL names and check all of it without loading it.
+    """Find the model that BERT_MODEL names and check its files without loading it.
 
-    `sha256` is what its weights must have ("" if the user did not say); `max_tokens` lowers the model's own limit
+    `sha256` is what its weights must have ("" if the user did not say); `max_tokens` is to lower the model's own limit
     (0: keep it). Raises ModelRefusedError with one line.
     """
     source = sources.locate(model)
     recipe = recipes.read(source.directory)
+    files = weightfiles.verify(source.directory, recipe, source.known_sha256)
+    transformer = recipe.modules[0].directory
+    own = [file for file in files if file.path.parent == transformer]
+    _check_tokenizer(transformer)
     checkpoint = Checkpoint(
         directory=source.directory,
         model_id=source.model_id,
         revision=source.revision,
         recipe=recipe,
-        weights=weights.verify(source.directory, recipe, source.known_sha256),
-        tokenizer_sha256=_verify_tokenizer(recipe),
-        max_tokens=_limit(recipe.max_tokens, max_tokens),
+        weights=files,
+        tensors=bert.place(recipe.config, own, source.directory) if bert.is_one(recipe.config) else {},
+        wanted_tokens=max_tokens,
     )
     if sha256 and checkpoint.sha256 != sha256:
         raise ModelRefusedError(
@@ -116,33 +95,13 @@ def verify(model: str, *, sha256: str = "", max_tokens: int = 0) -> Checkpoint:
     return replace(checkpoint, model_id=published) if published else checkpoint
 
 
-def _limit(own: int, wanted: int) -> int:
-    if own and wanted > own:
-        raise ModelRefusedError(f"BERT_MAX_TOKENS: {wanted} is more than the model's own limit of {own} tokens")
-    if 0 < wanted < MIN_TOKENS:
-        raise ModelRefusedError(f"BERT_MAX_TOKENS: {wanted} leaves no room for text; {MIN_TOKENS} is the least")
-    return wanted or own
-
-
-def _verify_tokenizer(recipe: Recipe) -> str:
-    """Check that the tokenizer can be read and fits the model; returns a sha256 over all of its files."""
-    directory = recipe.modules[0].directory
-    path = next((directory / name for name in TOKENIZER_FILES if (directory / name).is_file()), None)
-    if path is None:
+def _check_tokenizer(directory: Path) -> None:
+    if not any((directory / name).is_file() for name in TOKENIZER_FILES):
         raise ModelRefusedError(f"{directory}: no tokenizer (none of {', '.join(TOKENIZER_FILES)})")
-    if path.name == "tokenizer.json":
-        _check_vocabulary(path, recipe)
-    files = [directory / name for name in (*TOKENIZER_FILES, "merges.txt", "tokenizer_config.json")]
-    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file()]
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def _check_vocabulary(path: Path, recipe: Recipe) -> None:
+def _sha256(path: Path) -> str:
     try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # noqa: BLE001 - the tokenizers library raises plain Exception
-        raise ModelRefusedError(f"{path}: is no tokenizer: {error}") from None
-    largest = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1)
-    vocabulary = recipe.config.get("vocab_size")
-    if isinstance(vocabulary, int) and largest >= vocabulary:
-        raise ModelRefusedError(f"{path}: has token id {largest}, but config.json knows only {vocabulary} tokens")
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ModelRefusedError(f"{path}: cannot be read: {error.strerror}") from None

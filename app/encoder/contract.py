@@ -8,6 +8,8 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from app.errors import InvalidInputError
+
 Pooling = Literal["none"]
 
 
@@ -27,28 +29,61 @@ class Embeddings:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What an engine serves, in words: the model half of /info."""
+    """What is served, in words: the model half of /info, in its order; metrics and boot log take their facts here."""
 
-    engine: str
-    isa: str
-    """The path (instruction set) that the native engine takes; "" where torch chooses for itself."""
-    sums: str
-    """The order in which it adds, of which the bits come; "" for torch."""
-    packed_sha256: str
-    """Of the packed weights: equal wherever they are the same to the bit; "" for torch."""
-    measured_ms: dict[str, list[float]]
-    """What the paths took when this one was chosen, for a short text and a long one; empty if there was no choice."""
     model_id: str
     revision: str
     sha256: str
     fingerprint: str
+    """Of the embedding space: where it is equal, vectors are comparable."""
+    proof: str
+    """Whose vectors each worker was held against as it loaded; "" if there are none."""
+    engine: str
+    isa: str
+    """The path (instruction set) that the native engine takes; "" where torch chooses for itself."""
+    sums: str
+    """The order in which the path adds, of which its bits come; "" for torch."""
+    packed_sha256: str
+    """Of the packed weights: equal wherever they are the same to the bit; "" for torch."""
+    measured_ms: dict[str, list[float]]
+    """What the paths took when this one was chosen, for a short text and a long one; empty if there was no choice."""
     architecture: str
+    precision: str
     dimension: int
     max_tokens: int
     pooling: str
     normalize: bool
-    precision: str
     prompts: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a request may cost, once its texts are tokenized and cut; 0: no bound."""
+
+    tokens: int = 0
+    """Of all texts together."""
+    numbers: int = 0
+    """Of an answer with a vector for each token."""
+
+    def check(self, tokens: int, numbers: int) -> None:
+        """Raise InvalidInputError if texts of so many tokens, or an answer of so many numbers, are too much."""
+        if self.tokens and tokens > self.tokens:
+            raise InvalidInputError(
+                f"the texts have {tokens} tokens, but a request may have {self.tokens} after its texts are cut; "
+                "send them in several requests",
+                tokens=tokens,
+                max_request_tokens=self.tokens,
+            )
+        if self.numbers and numbers > self.numbers:
+            raise InvalidInputError(
+                f'with "pooling": "none" the answer would have {numbers} numbers, but it may have {self.numbers}; '
+                "send fewer texts, or shorter ones",
+                numbers=numbers,
+                max_unpooled_numbers=self.numbers,
+            )
+
+
+NO_BOUNDS = Bounds()
 
 
 class Encoder(Protocol):
@@ -63,11 +98,12 @@ class Encoder(Protocol):
         normalize: bool | None = None,
         truncate: bool = True,
         pooling: Pooling | None = None,
+        bounds: Bounds = NO_BOUNDS,
     ) -> Embeddings:
         """Encode texts, each a non-empty str.
 
         `normalize` None does as the model's own files say; `pooling` "none" gives token vectors, which are
         normalised only if `normalize` is true. Raises TextTooLongError if a text is over the limit and `truncate`
-        is false, BackendError if a vector is not finite.
+        is false, InvalidInputError if `bounds` are exceeded, BackendError if a vector is not finite.
         """
         ...

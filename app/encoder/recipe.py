@@ -1,8 +1,8 @@
-"""What a model's own sentence-transformers files say: modules, pooling, normalisation, longest text, prompts.
+"""What a model's own files say of its modules: which, in what order, their configuration, pooling, normalisation.
 
-Read without torch, so that the fleet can check, describe and fingerprint a model before anything is loaded.
-The files' meaning is that of sentence-transformers (modules.json, sentence_bert_config.json, 1_Pooling/config.json,
-config_sentence_transformers.json).
+Read without torch, so that the fleet can check a model before anything is loaded. The files' meaning is that of
+sentence-transformers 6 (modules.json, sentence_bert_config.json and its sisters, 1_Pooling/config.json). What they say
+of texts (tokenizer, limit, prompts) is asked of sentence-transformers itself: description.py.
 """
 
 from __future__ import annotations
@@ -12,8 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.encoder import bert
 from app.errors import ModelRefusedError
 
+SENTENCE_FILES = tuple(
+    f"sentence_{name}_config.json"
+    for name in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+"""The first of these that has content is a Transformer module's own configuration."""
 POOLING_FLAGS = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
@@ -39,13 +45,11 @@ class Recipe:
 
     modules: tuple[Module, ...]
     config: dict[str, Any]
+    """config.json, in BERT's family with the defaults of its class."""
+    sentence: dict[str, Any]
+    """sentence_bert_config.json, or that sister of it which is read."""
     pooling: tuple[str, ...]
     normalize: bool
-    max_tokens: int
-    """Longest text in tokens, special tokens included; 0: the files set no limit."""
-    lower_case: bool
-    prompts: dict[str, str]
-    default_prompt: str
 
     @property
     def model_type(self) -> str:
@@ -65,20 +69,26 @@ def _read(directory: Path) -> Recipe:
     modules = tuple(_modules(directory))
     transformer = modules[0].directory
     pooling = next((module.config for module in modules if module.kind == "Pooling"), None)
-    prompts = _read_object(directory / "config_sentence_transformers.json", optional=True)
-    sentence = _read_object(transformer / "sentence_bert_config.json", optional=True)
-    config = _read_object(transformer / "config.json", optional=modules[0].kind != "Transformer")
-    named = prompts.get("prompts") or {}
+    sentence = _sentence(transformer) if (directory / "modules.json").is_file() else {}
+    path = transformer / "config.json"
+    config = read_object(path, optional=modules[0].kind != "Transformer") | _overrides(sentence)
     return Recipe(
         modules=modules,
-        config=config,
+        config=bert.with_defaults(config, path) if bert.is_one(config) else config,
+        sentence=sentence,
         pooling=_pooling(pooling, directory),
         normalize=modules[-1].kind == "Normalize",
-        max_tokens=_max_tokens(sentence, config, transformer),
-        lower_case=bool(sentence.get("do_lower_case", False)),
-        prompts={str(name): str(text) for name, text in named.items()},
-        default_prompt=str(named.get(prompts.get("default_prompt_name") or "", "")),
     )
+
+
+def _sentence(transformer: Path) -> dict[str, Any]:
+    read = (read_object(transformer / name, optional=True) for name in SENTENCE_FILES)
+    return next((found for found in read if found), {})
+
+
+def _overrides(sentence: dict[str, Any]) -> dict[str, Any]:
+    """What sentence-transformers hands to AutoConfig beside the file."""
+    return dict(sentence.get("config_kwargs", sentence.get("config_args")) or {})
 
 
 def _modules(directory: Path) -> list[Module]:
@@ -90,7 +100,7 @@ def _modules(directory: Path) -> list[Module]:
         ]
     if not isinstance(listed, list) or not listed or not all(isinstance(entry, dict) for entry in listed):
         raise ModelRefusedError(f"{directory / 'modules.json'}: expected a list of modules")
-    return [_module(directory, entry) for entry in sorted(listed, key=lambda entry: int(entry.get("idx", 0)))]
+    return [_module(directory, entry) for entry in listed]
 
 
 def _module(directory: Path, entry: dict[str, Any]) -> Module:
@@ -99,10 +109,11 @@ def _module(directory: Path, entry: dict[str, Any]) -> Module:
         raise ModelRefusedError(
             f"{directory / 'modules.json'}: module {kind!r} is code of the model's own, which is not run"
         )
-    folder = (directory / str(entry.get("path", ""))).resolve()
-    if not folder.is_relative_to(directory.resolve()):
+    path = Path(str(entry.get("path", "")))
+    if path.is_absolute() or ".." in path.parts:
         raise ModelRefusedError(f"{directory / 'modules.json'}: path {entry.get('path')!r} leads out of the model")
-    return Module(kind.rpartition(".")[2], folder, _read_object(folder / "config.json", optional=True))
+    folder = directory / path
+    return Module(kind.rpartition(".")[2], folder, read_object(folder / "config.json", optional=True))
 
 
 def _pooling(config: dict[str, Any] | None, directory: Path) -> tuple[str, ...]:
@@ -120,17 +131,8 @@ def _pooling(config: dict[str, Any] | None, directory: Path) -> tuple[str, ...]:
     return modes
 
 
-def _max_tokens(sentence: dict[str, Any], config: dict[str, Any], transformer: Path) -> int:
-    """The least of what the three files say; a tokenizer that means "no limit" writes 1e30."""
-    tokenizer = _read_object(transformer / "tokenizer_config.json", optional=True)
-    limits = [sentence.get("max_seq_length")]
-    if limits[0] is None:
-        limits = [config.get("max_position_embeddings"), tokenizer.get("model_max_length")]
-    stated = [int(limit) for limit in limits if isinstance(limit, int | float) and 0 < limit < 10**9]
-    return min(stated, default=0)
-
-
-def _read_object(path: Path, *, optional: bool = False) -> dict[str, Any]:
+def read_object(path: Path, *, optional: bool = False) -> dict[str, Any]:
+    """A JSON object; {} where it is optional and not there. Raises ModelRefusedError."""
     found = _read_json(path, optional=optional)
     if found is None:
         return {}

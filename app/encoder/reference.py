@@ -1,62 +1,190 @@
-"""Holds a freshly loaded model against stored vectors, so that a worker that computes wrongly never takes a request.
-
-app/encoder/references/NAME.json holds, for the weights with a given sha256, a few texts and the vectors that
-sentence-transformers gave for them (`made_with` says which version).
-"""
+"""The reference describes a model: sentence-transformers loads it, tokenizes and encodes. Runs in a child process."""
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import Any
 
-import msgspec
 import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerBase
 
-from app.errors import ModelRefusedError
+from app.encoder import torch_loading
+from app.encoder.checkpoint import Checkpoint
+from app.encoder.description import Description, canonical, check_vocabulary, sha256_of
+from app.errors import ModelRefusedError, one_line
 
-if TYPE_CHECKING:
-    from app.encoder import Encoder
+# Scripts, cases, spaces, marks, special tokens as text, numbers, code, and more than most limits.
+TEXTS = (
+    "Hello",
+    "The quick brown fox jumps over the lazy dog.",
+    "Grüße aus Köln; 東京からこんにちは! Привет, мир. مرحبا بالعالم नमस्ते",
+    "ALL CAPS, Title Case, camelCase; naïve café, Ångström, İstanbul",
+    "  spaces   before,\ttabs\n\nand lines  after ",
+    "special [CLS] tokens [SEP] as <s> text </s> <mask> [MASK] <pad> [PAD] <unk>",
+    "emoji 🙂👍🏽, e\u0301 and \ufb01, zero\u200bwidth, soft\u00adhyphen, “quotes” — dashes…",
+    "0123 4,567.89 x² ½ № if (a[i] != b->c) { return `x` + 'y'; } // https://example.org/?q=a&b=%20",
+)
+FILLER = "word after word, Wort für Wort, 字 "
+LEAST_TOKENS = 4
+"""Of the filler, in the coarsest of tokenizers."""
+LONGEST_TRIED = 512
+"""Tokens of the longest text that is tried: more would make the start of a large model wait."""
+# An odd end, an odd beginning and odd characters: ids alone are compared.
+ODD = (
+    "a ",
+    " a",
+    "a  b",
+    "ſ ß ẞ ǅ",
+    "\u00a0\u3000",
+    "\x00\x1b\ufffd",
+    "don't can't ##ing ▁a Ġa",
+    "\U0001f1e9\U0001f1ea",
+)
+Vectors = tuple[tuple[float, ...], ...]
+POSITION_TABLES = ("position_embeddings", "wpe")
 
-# What each precision keeps, and more; a wrong weight, pooling or tokenizer falls far below.
-LEAST_COSINE = {"float32": 0.9999, "bfloat16": 0.9999, "int8": 0.999}
 
-
-class Reference(msgspec.Struct, frozen=True):
-    """Vectors that a model is known to give, with its own pooling and normalisation."""
-
-    weights_sha256: str
-    pooling: str
-    made_with: str
-    texts: list[str]
-    vectors: list[list[float]]
-
-
-@cache
-def find(weights_sha256: str, pooling: str) -> Reference | None:
-    """The stored reference for these weights pooled this way, if there is one."""
-    for path in (Path(__file__).parent / "references").glob("*.json"):
-        reference = msgspec.json.decode(path.read_bytes(), type=Reference)
-        if (reference.weights_sha256, reference.pooling) == (weights_sha256, pooling):
-            return reference
-    return None
-
-
-def check(encoder: Encoder) -> bool:
-    """Whether there is a reference and the encoder agrees with it; raises ModelRefusedError if it does not agree."""
-    reference = find(encoder.info.sha256, encoder.info.pooling)
-    if reference is None:
-        return False
-    found = encoder.encode(reference.texts)
-    whole = [index for index, lost in enumerate(found.lost_tokens) if not lost]  # BERT_MAX_TOKENS may cut some
-    given = np.asarray(found.vectors, np.float64)[whole]
-    stored = np.asarray(reference.vectors, np.float64)[whole]
-    lengths = np.linalg.norm(given, axis=1) * np.linalg.norm(stored, axis=1)
-    least = float(((given * stored).sum(axis=1) / lengths).min())
-    needed = LEAST_COSINE[encoder.info.precision]
-    if not least >= needed:
+def describe(checkpoint: Checkpoint, made_with: str) -> Description:
+    """Load the model and ask it everything. Raises ModelRefusedError if it is not whole or gives no sound vectors."""
+    try:
+        return _describe(checkpoint, made_with)
+    except ModelRefusedError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a model's files provoke, the answer is one line
         raise ModelRefusedError(
-            f"{encoder.info.model_id}: this worker's vectors are not the stored ones "
-            f"(least cosine {least:.6f}, at least {needed} is needed)"
+            f"{checkpoint.directory}: sentence-transformers cannot encode with it: {one_line(error)}"
+        ) from None
+
+
+def _describe(checkpoint: Checkpoint, made_with: str) -> Description:
+    model = torch_loading.load(checkpoint)
+    torch_loading.check_whole(model, checkpoint)
+    _check_numbers(model, checkpoint)
+    prompt = _default_prompt(model)
+    own_limit, positions = _own_limit(model), _positions(model)
+    longest = min((limit for limit in (own_limit, positions) if limit), default=0)
+    about_tokens = _tokenizer(model, checkpoint, prompt, own_limit)
+    if longest:
+        model.max_seq_length = longest
+    texts = (*TEXTS, _long_text(longest))
+    return Description(
+        made_with=made_with,
+        own_limit=own_limit,
+        positions=positions,
+        prompts={name: text for name, text in model.prompts.items() if text},
+        default_prompt=prompt,
+        modules=tuple(type(module).__name__ for module in model),
+        pooling=_pooling(model),
+        texts=texts,
+        vectors=_vectors(model, texts, checkpoint),
+        **about_tokens,
+    )
+
+
+def _check_numbers(model: SentenceTransformer, checkpoint: Checkpoint) -> None:
+    for name, values in model.named_parameters():
+        if not torch.isfinite(values).all():
+            raise ModelRefusedError(f"{checkpoint.directory}: its weights are not finite numbers (in {name})")
+
+
+def _default_prompt(model: SentenceTransformer) -> str:
+    return (model.prompts.get(model.default_prompt_name) or "") if model.default_prompt_name else ""
+
+
+def _own_limit(model: SentenceTransformer) -> int:
+    """A tokenizer that means "no limit" says 1e30."""
+    by_call = getattr(model[0], "processing_kwargs", {}).get("text", {}).get("max_length")
+    limit = by_call or model.max_seq_length
+    return int(limit) if isinstance(limit, int | float) and 0 < limit < 10**9 else 0
+
+
+def _positions(model: SentenceTransformer) -> int:
+    """Rows of the position table that texts can use; RoBERTa's begins after the padding's."""
+    for name, module in model[0].named_modules():
+        if isinstance(module, torch.nn.Embedding) and name.rpartition(".")[2] in POSITION_TABLES:
+            taken = 0 if module.padding_idx is None else module.padding_idx + 1
+            return int(module.num_embeddings - taken)
+    return 0
+
+
+def _pooling(model: SentenceTransformer) -> tuple[str, ...]:
+    modes = next((module.pooling_mode for module in model if type(module).__name__ == "Pooling"), ())
+    return (modes,) if isinstance(modes, str) else tuple(modes)
+
+
+def _tokenizer(model: SentenceTransformer, checkpoint: Checkpoint, prompt: str, limit: int) -> dict[str, Any]:
+    """The fields of a Description that are the tokenizer's."""
+    theirs = model.tokenizer
+    if not isinstance(theirs, PreTrainedTokenizerBase) or not theirs.is_fast:
+        return _no_tokenizer(checkpoint, "its tokenizer is none of the `tokenizers` library's")
+    tokenizer = theirs.backend_tokenizer
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    _refuse_dropout(tokenizer, checkpoint)
+    check_vocabulary(tokenizer, model[0].auto_model.get_input_embeddings().num_embeddings, checkpoint.directory)
+    found = {
+        "tokenizer": "" if _is_as_it_lies(tokenizer, checkpoint) else tokenizer.to_str(),
+        "tokenizer_sha256": sha256_of(tokenizer),
+        "splits_special_tokens": bool(theirs.split_special_tokens),
+        "takes_type_ids": "token_type_ids" in theirs.model_input_names,
+        "cut_side": theirs.truncation_side,
+    }
+    described = Description(made_with="", own_limit=0, positions=0, modules=(), pooling=(), **found)
+    odd = next(_texts_told_otherwise(model, described, prompt, limit), None)
+    if odd is not None:
+        return _no_tokenizer(checkpoint, f"the reference does more to {odd[:40]!r} than its tokenizer alone")
+    return found
+
+
+def _no_tokenizer(checkpoint: Checkpoint, why: str) -> dict[str, Any]:
+    return {"tokenizer": "", "tokenizer_sha256": checkpoint.files_sha256, "why_no_tokenizer": why}
+
+
+def _is_as_it_lies(tokenizer: Tokenizer, checkpoint: Checkpoint) -> bool:
+    path = checkpoint.recipe.modules[0].directory / "tokenizer.json"
+    return path.is_file() and canonical(Tokenizer.from_file(str(path))) == canonical(tokenizer)
+
+
+def _refuse_dropout(tokenizer: Tokenizer, checkpoint: Checkpoint) -> None:
+    dropout = getattr(tokenizer.model, "dropout", None)
+    if dropout:
+        raise ModelRefusedError(
+            f"{checkpoint.directory}: its tokenizer leaves out merges at random (dropout {dropout:g}), so a text has "
+            "no vector of its own; take it out of tokenizer.json"
         )
-    return True
+
+
+def _texts_told_otherwise(model: SentenceTransformer, described: Description, prompt: str, limit: int) -> Iterator[str]:
+    """Texts that the reference tokenizes otherwise than our own tokenizer of this description."""
+    theirs = model.tokenizer
+    # A copy: ours and theirs set the same switches of the tokenizer differently.
+    ours = described.text_tokenizer(Tokenizer.from_str(theirs.backend_tokenizer.to_str()), limit)
+    special = " ".join(theirs.all_special_tokens)
+    for text in (*TEXTS, *ODD, f"a{special} b", special, _long_text(limit)):
+        features = model[0].preprocess([text], prompt=prompt or None)
+        mine = ours.tokenize([prompt + text], truncate=True)[0]
+        types = features.get("token_type_ids")
+        is_same = _listed(features.get("input_ids")) == mine.ids and features.get("modality") == "text"
+        if not is_same or (types is not None and _listed(types) != mine.type_ids):
+            yield text
+
+
+def _listed(tensor: torch.Tensor | None) -> list[int]:
+    return [] if tensor is None else [int(number) for number in tensor[0]]
+
+
+def _long_text(limit: int) -> str:
+    return FILLER * (min(limit or LONGEST_TRIED, LONGEST_TRIED) // LEAST_TOKENS + 1)
+
+
+def _vectors(
+    model: SentenceTransformer, texts: tuple[str, ...], checkpoint: Checkpoint
+) -> tuple[tuple[float, ...], ...]:
+    """One text at a time: where a text is padded, its neighbours may bear on its vector."""
+    found = np.asarray(model.encode(list(texts), batch_size=1, show_progress_bar=False), np.float64)
+    if not np.isfinite(found).all():
+        raise ModelRefusedError(f"{checkpoint.directory}: its vectors are not finite numbers")
+    return tuple(tuple(float(f"{number:.8g}") for number in vector) for vector in found)

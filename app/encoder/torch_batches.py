@@ -12,7 +12,8 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
-from app.encoder.tokens import TextTokenizer, TokenizedText
+from app.encoder.model import Model
+from app.encoder.tokens import TokenizedText
 from app.errors import TextTooLongError
 
 # One forward takes at most this many tokens, padding included: attention's scratch grows with it (100 MB at 32 × 256).
@@ -39,34 +40,34 @@ class Batcher(Protocol):
         ...
 
 
-def batcher(model: SentenceTransformer, max_tokens: int, prompt: str) -> Batcher:
-    """The fast batcher where the model is a plain text Transformer with a Rust tokenizer, else the general one."""
-    first = model[0]
-    is_text_transformer = type(first).__name__ == "Transformer" and list(first.modality_config) == ["text"]
-    if is_text_transformer and getattr(model.tokenizer, "is_fast", False):
-        return FastBatcher(model, max_tokens, prompt)
-    return PlainBatcher(model, max_tokens)
+def batcher(loaded: SentenceTransformer, model: Model) -> Batcher:
+    """The fast batcher where texts are known to go through one Rust tokenizer, else the general one."""
+    if model.description.why_no_tokenizer:
+        return PlainBatcher(loaded, model)
+    return FastBatcher(loaded, model)
 
 
 class FastBatcher:
     """Cut and counted by us, sorted by length, padded no further than need be."""
 
-    def __init__(self, model: SentenceTransformer, max_tokens: int, prompt: str) -> None:
-        tokenizer = model.tokenizer
+    def __init__(self, loaded: SentenceTransformer, model: Model) -> None:
+        tokenizer, described = loaded.tokenizer, model.description
         self._pad_ids = {"input_ids": tokenizer.pad_token_id or 0, "token_type_ids": tokenizer.pad_token_type_id or 0}
         self._pads_left = tokenizer.padding_side == "left"
-        self._takes_types = "token_type_ids" in tokenizer.model_input_names
+        self._takes_types = described.takes_type_ids
         # Nobody else uses this model's tokenizer, so ours to set up: a copy would cost each worker 6 MB.
-        self._tokenizer = TextTokenizer(tokenizer.backend_tokenizer, max_tokens)
-        self._prompt_tokens = self._count_prompt(prompt, set(tokenizer.all_special_ids))
+        self._tokenizer = described.text_tokenizer(tokenizer.backend_tokenizer, model.max_tokens)
+        self._prompt = described.default_prompt
+        self._prompt_tokens = self._count_prompt(described.default_prompt, set(tokenizer.all_special_ids))
 
     def prepare(self, texts: Sequence[str], *, truncate: bool) -> Batches:
         """See `Batcher`."""
-        tokenized = self._tokenizer.tokenize(texts, truncate=truncate)
+        tokenized = self._tokenizer.tokenize([self._prompt + text for text in texts], truncate=truncate)
         lengths = [len(text.ids) for text in tokenized]
+        # Padding on the left moves a text's positions, so there only texts of one length go together.
+        together = positions_by_length(lengths, FORWARD_TOKENS, FORWARD_TEXTS, of_one_length=self._pads_left)
         batches = [
-            (positions, self._features([tokenized[position] for position in positions]))
-            for positions in positions_by_length(lengths, FORWARD_TOKENS, FORWARD_TEXTS)
+            (positions, self._features([tokenized[position] for position in positions])) for positions in together
         ]
         return Batches(batches, sum(lengths), [text.lost_tokens for text in tokenized])
 
@@ -97,23 +98,25 @@ class FastBatcher:
 
 
 class PlainBatcher:
-    """For every other model: sentence-transformers prepares the features; the tokens are counted a second time."""
+    """For every other model: sentence-transformers prepares the features; the tokens are counted a second time.
 
-    def __init__(self, model: SentenceTransformer, max_tokens: int) -> None:
-        self._model = model
-        self._max_tokens = max_tokens
+    Text by text: what it does to a batch is not known.
+    """
+
+    def __init__(self, loaded: SentenceTransformer, model: Model) -> None:
+        self._model = loaded
+        self._max_tokens = model.max_tokens
+        self._prompt = model.description.default_prompt
 
     def prepare(self, texts: Sequence[str], *, truncate: bool) -> Batches:
         """See `Batcher`."""
-        lengths = self._lengths(texts)
+        lengths = self._lengths([self._prompt + text for text in texts])
         lost = [max(0, length - self._max_tokens) if self._max_tokens else 0 for length in lengths]
         for index, tokens in enumerate(lost):
             if tokens and not truncate:
                 raise TextTooLongError(index, lengths[index], self._max_tokens)
-        batches = []
-        for start in range(0, len(texts), FORWARD_TEXTS):
-            chosen = list(texts[start : start + FORWARD_TEXTS])
-            batches.append((list(range(start, start + len(chosen))), self._model.preprocess(chosen)))
+        prompt = self._prompt or None
+        batches = [([index], self._model.preprocess([text], prompt=prompt)) for index, text in enumerate(texts)]
         return Batches(batches, sum(lengths) - sum(lost), lost)
 
     def _lengths(self, texts: Sequence[str]) -> list[int]:
@@ -125,11 +128,14 @@ class PlainBatcher:
         return [len(text.split()) for text in texts]
 
 
-def positions_by_length(lengths: Sequence[int], batch_tokens: int, batch_texts: int) -> Iterator[list[int]]:
+def positions_by_length(
+    lengths: Sequence[int], batch_tokens: int, batch_texts: int, *, of_one_length: bool = False
+) -> Iterator[list[int]]:
     """Positions of texts, longest first, in batches of at most so many texts and tokens, padding included."""
     batch: list[int] = []
     for position in sorted(range(len(lengths)), key=lambda position: -lengths[position]):
-        if batch and (len(batch) == batch_texts or (len(batch) + 1) * lengths[batch[0]] > batch_tokens):
+        is_full = len(batch) == batch_texts or (len(batch) + 1) * lengths[batch[0] if batch else 0] > batch_tokens
+        if batch and (is_full or (of_one_length and lengths[position] != lengths[batch[0]])):
             yield batch
             batch = []
         batch.append(position)

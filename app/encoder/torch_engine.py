@@ -14,35 +14,34 @@ from typing import Any, Literal
 import numpy as np
 import torch
 import transformers
-from sentence_transformers import SentenceTransformer
 
 from app.encoder.checkpoint import Checkpoint
-from app.encoder.contract import Embeddings, ModelInfo
+from app.encoder.contract import NO_BOUNDS, Bounds, Embeddings
+from app.encoder.model import Model
 from app.encoder.torch_batches import Features, batcher
+from app.encoder.torch_loading import load
 from app.encoder.vectors import finished
-from app.encoder.weights import BERT_FAMILY
 from app.errors import InvalidInputError, ModelRefusedError, one_line
 
 NAME = "sentence-transformers"
+PRECISION = "float32"
 WARM_UP_WORDS = 50
 
 
 class TorchEncoder:
     """A model in sentence-transformers' hands; see `app.encoder.contract.Encoder`."""
 
-    def __init__(self, checkpoint: Checkpoint, precision: str) -> None:
-        """Load a verified model and warm it up. Raises ModelRefusedError if it cannot be loaded whole."""
-        torch.set_num_threads(1)
-        transformers.utils.logging.disable_progress_bar()
-        model = _load(checkpoint)
-        self._pipeline: list[Any] = list(model)
+    def __init__(self, model: Model) -> None:
+        """Load a verified model and warm it up. Raises ModelRefusedError if it cannot be loaded."""
+        loaded = load(model.checkpoint, model.max_tokens)
+        self._pipeline: list[Any] = list(loaded)
         # A request may want the vectors as they are, so the last normalisation is done here, on demand.
         self._normalizes = type(self._pipeline[-1]).__name__ == "Normalize"
         if self._normalizes:
             self._pipeline.pop()
-        self._prompt = checkpoint.recipe.default_prompt
-        self._batcher = batcher(model, checkpoint.max_tokens, self._prompt)
-        self.info = _describe(model, checkpoint, precision)
+        self._batcher = batcher(loaded, model)
+        self._hidden = int(getattr(loaded[0], "get_embedding_dimension", int)() or 0)
+        self.info = model.info(engine=NAME, precision=PRECISION, dimension=int(loaded.get_embedding_dimension() or 0))
         self.encode(["warm " * WARM_UP_WORDS])
 
     def encode(
@@ -52,11 +51,13 @@ class TorchEncoder:
         normalize: bool | None = None,
         truncate: bool = True,
         pooling: Literal["none"] | None = None,
+        bounds: Bounds = NO_BOUNDS,
     ) -> Embeddings:
         """See `app.encoder.contract.Encoder.encode`."""
         started = time.perf_counter()
-        prepared = self._batcher.prepare([self._prompt + text for text in texts], truncate=truncate)
+        prepared = self._batcher.prepare(texts, truncate=truncate)
         tokenized = time.perf_counter()
+        bounds.check(prepared.tokens, prepared.tokens * self._hidden if pooling == "none" else 0)
         vectors: list[np.ndarray] = [np.empty(0, np.float32)] * len(texts)
         with torch.inference_mode():
             for positions, features in prepared.batches:
@@ -106,67 +107,3 @@ def prepare(checkpoint: Checkpoint) -> None:
         transformers.MODEL_MAPPING.get(type(config), None)
     except Exception as error:  # noqa: BLE001 - whatever a model's files provoke, the answer is one line
         raise ModelRefusedError(f"{directory}: transformers cannot read it: {one_line(error)}") from None
-
-
-def _load(checkpoint: Checkpoint) -> SentenceTransformer:
-    try:
-        model = SentenceTransformer(
-            str(checkpoint.directory),
-            device="cpu",
-            local_files_only=True,
-            trust_remote_code=False,
-            model_kwargs={"dtype": torch.float32, "use_safetensors": True},
-        )
-        if checkpoint.recipe.model_type not in BERT_FAMILY:  # those were checked by shape already
-            _check_whole(model, checkpoint)
-    except ModelRefusedError:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever a model's files provoke, the answer is one line
-        raise ModelRefusedError(
-            f"{checkpoint.directory}: sentence-transformers cannot load it: {one_line(error)}"
-        ) from None
-    if checkpoint.max_tokens:
-        model.max_seq_length = checkpoint.max_tokens
-    return model.eval()
-
-
-def _check_whole(model: SentenceTransformer, checkpoint: Checkpoint) -> None:
-    """Refuse a file that lacks tensors: transformers would fill them with random numbers and only warn."""
-    if type(model[0]).__name__ != "Transformer":
-        return
-    inner = model[0].auto_model
-    _, report = type(inner).from_pretrained(
-        str(checkpoint.recipe.modules[0].directory),
-        config=inner.config,
-        local_files_only=True,
-        use_safetensors=True,
-        output_loading_info=True,
-    )
-    missing = sorted(name for name in report["missing_keys"] if "pooler" not in name)
-    if missing:
-        raise ModelRefusedError(
-            f"{checkpoint.directory}: the architecture needs tensor {missing[0]} "
-            f"({len(missing)} in all), which no weight file holds"
-        )
-
-
-def _describe(model: SentenceTransformer, checkpoint: Checkpoint, precision: str) -> ModelInfo:
-    recipe = checkpoint.recipe
-    return ModelInfo(
-        engine=NAME,
-        isa="",
-        sums="",
-        packed_sha256="",
-        measured_ms={},
-        model_id=checkpoint.model_id,
-        revision=checkpoint.revision,
-        sha256=checkpoint.sha256,
-        fingerprint=checkpoint.fingerprint(precision),
-        architecture=recipe.model_type,
-        dimension=int(model.get_embedding_dimension() or 0),
-        max_tokens=checkpoint.max_tokens,
-        pooling="+".join(recipe.pooling) or "none",
-        normalize=recipe.normalize,
-        precision=precision,
-        prompts=recipe.prompts,
-    )

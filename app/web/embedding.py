@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Response, g
 
-from app.encoder import Embeddings, Pooling
+from app.encoder import Bounds, Embeddings, Pooling
 from app.errors import InvalidInputError, TextTooLongError
 from app.web.answers import json_response
 from app.web.hooks import milliseconds, note
@@ -31,14 +31,18 @@ def embed(text: str | list[str], options: Options, *, key: str) -> Embeddings:
     Raises EmptyInputError, InvalidInputError (TextTooLongError with its place), NotReadyError, BackendError.
     """
     service = services()
-    texts = checked_texts(text, service.settings, key, unpooled=options.pooling == "none")
+    texts = checked_texts(text, service.settings, key)
     encoder = service.ready_encoder()
     g.decode_s = time.perf_counter() - g.started
     truncate = service.settings.truncate if options.truncate is None else options.truncate
+    bounds = Bounds(service.settings.max_request_tokens, service.settings.max_unpooled_numbers)
     try:
-        found = encoder.encode(texts, normalize=options.normalize, truncate=truncate, pooling=options.pooling)
-    except TextTooLongError as error:
-        raise InvalidInputError(error.message, where=place(key, text, error.index), **error.details) from None
+        found = encoder.encode(
+            texts, normalize=options.normalize, truncate=truncate, pooling=options.pooling, bounds=bounds
+        )
+    except InvalidInputError as error:
+        where = place(key, text, error.index) if isinstance(error, TextTooLongError) else f"$.{key}"
+        raise InvalidInputError(error.message, where=where, **error.details) from None
     _record(found, texts)
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import asdict
 from functools import cache
 from importlib import metadata
 
@@ -23,25 +24,12 @@ def info() -> Response:
     model, settings = service.ready_encoder().info, service.settings
     return json_response(
         {
-            "model_id": model.model_id,
-            "revision": model.revision,
-            "sha256": model.sha256,
-            "fingerprint": model.fingerprint,
-            "engine": model.engine,
-            "isa": model.isa,
-            "sums": model.sums,
-            "packed_sha256": model.packed_sha256,
-            "measured_ms": model.measured_ms,
-            "architecture": model.architecture,
-            "precision": model.precision,
-            "dimension": model.dimension,
-            "max_tokens": model.max_tokens,
-            "pooling": model.pooling,
-            "normalize": model.normalize,
-            "prompts": model.prompts,
+            **asdict(model),
             "limits": {
                 "truncate": settings.truncate,
                 "max_texts": settings.max_texts,
+                "max_request_tokens": settings.max_request_tokens,
+                "max_unpooled_numbers": settings.max_unpooled_numbers,
                 "max_chars": settings.max_chars,
                 "max_body_bytes": settings.max_body_bytes,
             },

@@ -8,6 +8,15 @@ from app.fleet.metrics import FleetCollector, render
 from app.web.services import services
 
 routes = Blueprint("metrics", __name__)
+# Labels of bert_model_info, and the facts of a ModelInfo that they show.
+LABELS = (
+    {"model": "model_id"}
+    | {
+        name: name
+        for name in ("revision", "sha256", "engine", "precision", "isa", "sums", "pooling", "dimension", "max_tokens")
+    }
+    | {"fingerprint": "fingerprint", "proof": "proof"}
+)
 
 
 @routes.get("/metrics")
@@ -23,17 +32,4 @@ def _model_labels() -> dict[str, str]:
     encoder = services().encoder
     if encoder is None:
         return {}
-    model = encoder.info
-    return {
-        "model": model.model_id,
-        "revision": model.revision,
-        "sha256": model.sha256,
-        "engine": model.engine,
-        "precision": model.precision,
-        "isa": model.isa,
-        "sums": model.sums,
-        "pooling": model.pooling,
-        "dimension": str(model.dimension),
-        "max_tokens": str(model.max_tokens),
-        "fingerprint": model.fingerprint,
-    }
+    return {label: str(getattr(encoder.info, fact)) for label, fact in LABELS.items()}

@@ -19,8 +19,6 @@ from app.errors import (
 )
 from app.settings import Settings
 
-# A vector a token is 256 times the answer: 32 texts of 256 tokens are some 40 MB of JSON at 384 numbers a vector.
-MAX_UNPOOLED_TEXTS = 32
 AT = re.compile(r" - at `(\$[^`]*)`$")
 
 
@@ -62,18 +60,15 @@ def read_json(schema: type[Schema]) -> Schema:
         raise MalformedBodyError(f"the body is no JSON: {error}") from None
 
 
-def checked_texts(text: str | list[str], settings: Settings, key: str, *, unpooled: bool) -> list[str]:
-    """The texts under `key`, as a list; `unpooled` ones, with a vector a token, may be fewer.
-
-    Raises EmptyInputError or InvalidInputError, each saying where.
-    """
+def checked_texts(text: str | list[str], settings: Settings, key: str) -> list[str]:
+    """The texts under `key`, as a list. Raises EmptyInputError or InvalidInputError, each saying where."""
     texts = [text] if isinstance(text, str) else text
-    most = min(settings.max_texts, MAX_UNPOOLED_TEXTS) if unpooled else settings.max_texts
     if not texts:
         raise EmptyInputError(f"{key} is an empty list: there is nothing to encode", where=f"$.{key}")
-    if len(texts) > most:
-        kind = ' with "pooling": "none"' if unpooled else ""
-        raise InvalidInputError(f"{key} has {len(texts)} texts, but a request{kind} may carry {most}", where=f"$.{key}")
+    if len(texts) > settings.max_texts:
+        raise InvalidInputError(
+            f"{key} has {len(texts)} texts, but a request may carry {settings.max_texts}", where=f"$.{key}"
+        )
     for index, one in enumerate(texts):
         if not one:
             raise EmptyInputError(f"{key} is empty: there is nothing to encode", where=place(key, text, index))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from app.encoder.native import library
-from app.encoder.native.weights import Weights
+from app.encoder.native.structs import Weights
 from tests.fuzz.models import Apart
 from tests.native_models import opened, small_model
 

@@ -7,8 +7,8 @@ import numpy as np
 from app.encoder.native import library
 from app.encoder.native.forward import CALL_TOKENS, Forward
 from app.encoder.native.layout import Dense
+from app.encoder.native.structs import Weights
 from app.encoder.native.tensorfile import TensorFile
-from app.encoder.native.weights import Weights
 from tests.native_models import SmallModel, Texts, bits, dense, forward_of, normalized, opened, plain_of, small_model
 
 MOST_PRODUCTS = 5e6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -14,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from app.encoder import Checkpoint
+from app import encoder
+from app.encoder import Checkpoint, describing
 from tests.hub import COMMIT, REPOSITORY
 from tests.hub import serving as hub_serving
 from tests.live.fleet import GUNICORN, ROOT, Fleet, environment, free_port, is_running, serving, wait_for
@@ -57,21 +59,20 @@ def test_an_engine_that_cannot_do_it_stops_the_start() -> None:
 
 @pytest.mark.parametrize("engine", ["auto", "sentence-transformers"])
 def test_a_model_that_computes_wrongly_never_serves(checkpoint: Checkpoint, tmp_path: Path, engine: str) -> None:
-    """The weights are right, but the tokenizer does not lower-case: only the stored vector can tell."""
-    model = tmp_path / "model"
+    """The reference is said to give other vectors for these very files."""
+    model, cache = tmp_path / "model", tmp_path / "cache"
     shutil.copytree(checkpoint.directory, model)
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        text = (model / name).read_text()
-        (model / name).write_text(
-            text.replace('"lowercase":true', '"lowercase":false').replace(
-                '"do_lower_case": true', '"do_lower_case": false'
-            )
-        )
-    port = free_port()
-    environ = environment(port, WEB_CONCURRENCY="2", BERT_MODEL=str(model), BERT_ENGINE=engine)
+    (model / "sentence_bert_config.json").write_text('{"max_seq_length": 128}')  # no model that we know
+    describing.obtain(encoder.verify(str(model)), cache)
+    (kept,) = cache.glob("*-described-*.json")
+    said = json.loads(kept.read_text())
+    kept.write_text(json.dumps(said | {"vectors": said["vectors"][::-1]}))
+    environ = environment(
+        free_port(), WEB_CONCURRENCY="2", BERT_MODEL=str(model), BERT_ENGINE=engine, BERT_CACHE=str(cache)
+    )
     ran = subprocess.run(GUNICORN, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120)
     assert ran.returncode != 0
-    assert "this worker's vectors are not the stored ones" in ran.stderr
+    assert "this worker's vectors are not sentence-transformers'" in ran.stderr
     assert "worker ready" not in ran.stderr
     assert "Traceback" not in ran.stderr
 

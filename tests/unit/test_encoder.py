@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
 from app import encoder as encoders
-from app.encoder import Checkpoint, Encoder, reference
+from app.encoder import Checkpoint, Encoder, describing, proof
+from app.encoder.description import Description
 from app.encoder.torch_batches import positions_by_length
 from app.errors import ConfigurationError, ModelRefusedError, TextTooLongError
 from tests.conftest import opened
@@ -20,6 +22,11 @@ from tests.texts import real_texts
 def least_cosine(given: np.ndarray, expected: np.ndarray) -> float:
     lengths = np.linalg.norm(given, axis=1) * np.linalg.norm(expected, axis=1)
     return float(((given.astype(np.float64) * expected).sum(axis=1) / lengths).min())
+
+
+@pytest.fixture
+def described(checkpoint: Checkpoint) -> Description:
+    return describing.obtain(checkpoint, None)
 
 
 @pytest.fixture(scope="module")
@@ -122,18 +129,20 @@ def test_info_tells_the_model(real_encoder: Encoder) -> None:
     assert (info.pooling, info.normalize, info.precision) == ("mean", True, "float32")
 
 
-def test_the_reference_is_checked_and_a_wrong_one_refused(
-    real_encoder: Encoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert reference.check(real_encoder)
-    stored = reference.find(real_encoder.info.sha256, "mean")
-    assert stored is not None
-    wrong = reference.Reference("", "mean", "", stored.texts, stored.vectors[::-1])
-    monkeypatch.setattr(reference, "find", lambda *_: wrong)
-    with pytest.raises(ModelRefusedError, match="not the stored ones"):
-        reference.check(real_encoder)
-    monkeypatch.setattr(reference, "find", lambda *_: None)
-    assert not reference.check(real_encoder)
+def test_the_described_vectors_are_checked_and_others_refused(real_encoder: Encoder, described: Description) -> None:
+    for thoroughly in (False, True):
+        proof.hold(real_encoder, described, thoroughly=thoroughly)
+    wrong = msgspec.structs.replace(described, vectors=described.vectors[::-1])
+    with pytest.raises(ModelRefusedError, match="this worker's vectors are not sentence-transformers' "):
+        proof.hold(real_encoder, wrong, thoroughly=False)
+    only_the_last = (*described.vectors[:-1], described.vectors[0])
+    late = msgspec.structs.replace(described, vectors=only_the_last)
+    proof.hold(real_encoder, late, thoroughly=False)
+    with pytest.raises(ModelRefusedError, match="are not sentence-transformers' "):
+        proof.hold(real_encoder, late, thoroughly=True)
+    short = msgspec.structs.replace(described, vectors=tuple(vector[:7] for vector in described.vectors))
+    with pytest.raises(ModelRefusedError, match="vectors have 384 numbers, sentence-transformers' have 7"):
+        proof.hold(real_encoder, short, thoroughly=False)
 
 
 def test_batches_hold_every_text_once_within_bounds() -> None:
@@ -145,9 +154,8 @@ def test_batches_hold_every_text_once_within_bounds() -> None:
 
 
 def test_plans(checkpoint: Checkpoint) -> None:
-    assert encoders.plan(checkpoint, engine="sentence-transformers").facts() == {
-        "engine": "sentence-transformers",
-        "precision": "float32",
-    }
+    facts = encoders.plan(checkpoint, engine="sentence-transformers").facts()
+    assert (facts["engine"], facts["precision"]) == ("sentence-transformers", "float32")
+    assert "why_not_native" not in facts
     with pytest.raises(ConfigurationError, match="BERT_PRECISION: 'bfloat16'"):
         encoders.plan(checkpoint, engine="sentence-transformers", precision="bfloat16")

@@ -12,7 +12,7 @@ import pytest
 from app.encoder.native import layout, library
 from app.encoder.native.forward import Forward
 from app.encoder.native.matrix import SCALES
-from app.encoder.native.weights import Weights
+from app.encoder.native.structs import Weights
 from tests.native_models import SmallModel, own_code, small_model
 
 LARGEST = 2**31 - 1

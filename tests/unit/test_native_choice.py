@@ -26,8 +26,8 @@ from app.encoder.native import choice, library, selfcheck, trial
 from app.encoder.native.choice import fastest
 from app.encoder.native.forward import Forward
 from app.encoder.native.layout import Shape
+from app.encoder.native.structs import Weights
 from app.encoder.native.trial import Candidate
-from app.encoder.native.weights import Weights
 from app.errors import ConfigurationError, ModelRefusedError
 from tests.native_checkpoints import save
 from tests.native_models import small_model
@@ -246,7 +246,7 @@ os.sched_setaffinity(0, {int(sys.argv[1])})
 from app.encoder.native import choice, library
 from app.encoder.native.layout import Shape
 from app.encoder.native.trial import Candidate
-from app.encoder.native.weights import Weights
+from app.encoder.native.structs import Weights
 paths = [isa for isa in library.paths() if isa not in choice.PLAIN]
 shape, among = Shape(384, 1536, 6, 12, 97, 512, 2), choice.candidates(paths, "auto")
 found = [choice.choose(among, lambda: choice.measured(shape, "gelu", None)) for _ in range(10)]

@@ -16,8 +16,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from app import encoder as encoders
-from app.encoder import Checkpoint
-from app.encoder.native import calibration, child, layout, library, packed, quantisation, waiting
+from app.encoder import Checkpoint, child, waiting
+from app.encoder.native import calibration, layout, library, packed, quantisation
 from app.encoder.native.calls import laid_out
 from app.encoder.native.layout import Read
 from app.encoder.native.matrix import CannotQuantiseError, Quantised
@@ -260,7 +260,7 @@ def test_a_child_that_dies_is_told() -> None:
 ORPHAN = """
 import os, time
 from pathlib import Path
-from app.encoder.native.child import in_child
+from app.encoder.child import in_child
 def work():
     print(os.getpid(), flush=True)
     time.sleep(60)

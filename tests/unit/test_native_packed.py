@@ -15,8 +15,8 @@ import pytest
 
 from app.encoder.native import layout, library, packed
 from app.encoder.native.packed import Packed
+from app.encoder.native.structs import Weights
 from app.encoder.native.tensorfile import TensorFile
-from app.encoder.native.weights import Weights
 from tests.native_models import SmallModel, bits, forward_of, vectors
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app import encoder as encoders
-from app.encoder import Checkpoint, engines
+from app.encoder import Checkpoint
 from app.encoder.native import choice, library
 from app.errors import ConfigurationError
 from tests.native_checkpoints import change, save
@@ -49,7 +49,7 @@ def test_bfloat16_has_two_orders_of_adding_and_float32_one() -> None:
 @pytest.mark.usefixtures("no_kernel")
 def test_without_a_kernel_it_is_sentence_transformers(small: Checkpoint) -> None:
     plan = encoders.plan(small)
-    assert (plan.engine, plan.native, plan.why_not_native) == (engines.TORCH, None, NOT_BUILT)
+    assert (plan.engine, plan.native, plan.why_not_native) == ("sentence-transformers", None, NOT_BUILT)
     assert plan.facts()["why_not_native"] == NOT_BUILT
     with pytest.raises(ConfigurationError) as caught:
         encoders.plan(small, engine="native")

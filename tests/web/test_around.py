@@ -137,7 +137,7 @@ def test_info_tells_what_is_served(site: Site, checkpoint: Checkpoint) -> None:
     info = site.client.get("/info").json
     assert info["model_id"] == "sentence-transformers/all-MiniLM-L6-v2"
     assert info["sha256"] == checkpoint.sha256
-    assert info["fingerprint"] == checkpoint.fingerprint("float32")
+    assert info["fingerprint"] == encoder.plan(checkpoint).model.fingerprint
     assert (info["dimension"], info["max_tokens"], info["pooling"]) == (384, 256, "mean")
     assert info["engine"] == site.services.ready_encoder().info.engine
     assert info["precision"] == "float32"

@@ -142,10 +142,17 @@ def test_a_compressed_body_is_not_inflated(site: Site) -> None:
     assert "Content-Encoding 'gzip'" in answer.json["error"]
 
 
-def test_token_vectors_for_many_texts_are_refused(site: Site) -> None:
-    answer = site.predict(text=["a"] * 33, pooling="none")
+def test_what_a_request_may_cost_is_bounded(make_site: Callable[..., Site]) -> None:
+    small = make_site(BERT_MAX_REQUEST_TOKENS="600", BERT_MAX_UNPOOLED_NUMBERS=str(6 * 384))
+    assert small.predict(text=["word " * 500, "word " * 500, "a"]).status_code == 200, "counted after the cut"
+    answer = small.predict(text=["word " * 500, "word " * 500, "word " * 100])
     assert (answer.status_code, answer.json["where"]) == (422, "$.text")
-    assert 'with "pooling": "none" may carry 32' in answer.json["error"]
+    assert (answer.json["tokens"], answer.json["max_request_tokens"]) == (614, 600)
+    assert "the texts have 614 tokens, but a request may have 600" in answer.json["error"]
+    assert small.predict(text=["a", "b"], pooling="none").status_code == 200
+    answer = small.predict(text=["a", "a", "a"], pooling="none")
+    assert (answer.status_code, answer.json["where"]) == (422, "$.text")
+    assert (answer.json["numbers"], answer.json["max_unpooled_numbers"]) == (9 * 384, 6 * 384)
 
 
 def test_json_with_a_charset_is_json(site: Site) -> None:

@@ -14,12 +14,12 @@ from typing import Protocol
 import numpy as np
 
 from app.encoder.native import layout, library, quantisation
+from app.encoder.native.architecture import Architecture
 from app.encoder.native.forward import Forward, LaidOut
 from app.encoder.native.layout import Read
 from app.encoder.native.matrix import CannotQuantiseError, Matrix
 from app.encoder.native.quantisation import Inputs
-from app.encoder.native.support import Architecture
-from app.encoder.native.weights import Weights
+from app.encoder.native.structs import Weights
 
 TEXTS = Path(__file__).with_name("calibration.txt")
 LEAST_COSINE = 0.999
@@ -81,7 +81,7 @@ def quantise(
         inputs, vectors = exact.inputs(layers, tell)
         for name in list(inputs):
             tell(step="matrices are rounded", done=f"{len(matrices) / (4 * architecture.shape.layers):.0%}")
-            matrices[name] = _rounded(read, architecture, name, inputs.pop(name))
+            matrices[name] = _rounded(read, name, inputs.pop(name))
     source = QuantisedSource(read, matrices)
     found = _Model(source, architecture, "int8", _int8_path(), calls).vectors()
     _check(found, vectors, least_cosine)
@@ -95,9 +95,7 @@ class _Model:
         self, read: object, architecture: Architecture, precision: str, isa: str, calls: Sequence[LaidOut]
     ) -> None:
         shape = architecture.shape
-        self._weights = Weights(
-            _Made(layout.tensors(shape, precision, architecture.prefix), read), architecture, precision
-        )
+        self._weights = Weights(_Made(layout.tensors(shape, precision), read), architecture, precision)
         longest = max(int(np.diff(starts).max()) for _, _, starts in calls)
         self._forward = Forward(self._weights, isa, architecture.poolings, longest)
         self._calls = calls
@@ -132,10 +130,9 @@ def _groups(shape: layout.Shape) -> Iterator[range]:
         yield range(first, min(first + at_once, shape.layers))
 
 
-def _rounded(read: Read, architecture: Architecture, name: str, inputs: Inputs) -> Matrix:
+def _rounded(read: Read, name: str, inputs: Inputs) -> Matrix:
     weight, bias = (
-        np.concatenate([read(source) for source in layout.source_of(name, architecture.prefix, part)])
-        for part in ("weight", "bias")
+        np.concatenate([read(source) for source in layout.source_of(name, part)]) for part in ("weight", "bias")
     )
     if weight.shape[1] > quantisation.MOST_INPUTS:
         raise CannotQuantiseError(

@@ -20,7 +20,7 @@ LaidOut = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class Weights(Protocol):
-    """What the kernel computes with: `app.encoder.native.weights.Weights`, or made ones."""
+    """What the kernel computes with: `app.encoder.native.structs.Weights`, or made ones."""
 
     model: library.Model
     dense: list[tuple[library.Linear, Dense]]

@@ -77,22 +77,22 @@ class Dense:
     activation: str
 
 
-def tensors(shape: Shape, precision: str, prefix: str, dense: tuple[Dense, ...] = ()) -> Iterator[Tensor]:
+def tensors(shape: Shape, precision: str, dense: tuple[Dense, ...] = ()) -> Iterator[Tensor]:
     """The packed file's tensors in its order: the small ones, the word table, then the panels as they are executed.
 
     In int8 the word table and Dense modules are bfloat16.
     """
     hidden, wide = shape.hidden, "bfloat16" if precision == "int8" else precision
-    yield _table("position", prefix + "embeddings.position_embeddings.weight", (shape.positions, hidden), "float32")
-    yield _table("type", prefix + "embeddings.token_type_embeddings.weight", (shape.types, hidden), "float32")
-    yield from _norm("embedded", prefix + "embeddings.LayerNorm", hidden)
+    yield _table("position", "embeddings.position_embeddings.weight", (shape.positions, hidden), "float32")
+    yield _table("type", "embeddings.token_type_embeddings.weight", (shape.types, hidden), "float32")
+    yield from _norm("embedded", "embeddings.LayerNorm", hidden)
     for layer in range(shape.layers):
-        yield from _small(f"{layer}", prefix, shape, precision)
+        yield from _small(f"{layer}", shape, precision)
     for index, module in enumerate(dense):
         yield _bias(f"dense.{index}", [module.bias] if module.bias else [], module.outputs)
-    yield _table("words", prefix + "embeddings.word_embeddings.weight", (shape.vocabulary, hidden), wide)
+    yield _table("words", "embeddings.word_embeddings.weight", (shape.vocabulary, hidden), wide)
     for layer in range(shape.layers):
-        yield from _panels_of_layer(f"{layer}", prefix, shape, precision)
+        yield from _panels_of_layer(f"{layer}", shape, precision)
     for index, module in enumerate(dense):
         yield _panels(f"dense.{index}", [module.weight], module.inputs, module.outputs, wide)
 
@@ -123,10 +123,10 @@ def to_panels(weight: np.ndarray, dtype: str) -> np.ndarray:
     return to_bfloat16(panels) if dtype == "BF16" else panels
 
 
-def source_of(name: str, prefix: str, part: str) -> list[str]:
+def source_of(name: str, part: str) -> list[str]:
     """The checkpoint's tensors that a matrix of the packed file is made of ("weight"), or its bias, in their order."""
     layer, kind = name.split(".")
-    at = f"{prefix}encoder.layer.{layer}."
+    at = f"encoder.layer.{layer}."
     return [f"{at}{module}.{part}" for module in MODULES[kind]]
 
 
@@ -141,8 +141,8 @@ def sides(shape: Shape) -> tuple[tuple[str, int, int], ...]:
     )
 
 
-def _small(name: str, prefix: str, shape: Shape, precision: str) -> Iterator[Tensor]:
-    source = f"{prefix}encoder.layer.{name}."
+def _small(name: str, shape: Shape, precision: str) -> Iterator[Tensor]:
+    source = f"encoder.layer.{name}."
     for kind, inputs, outputs in sides(shape):
         at = f"{name}.{kind}"
         if precision == "int8":
@@ -150,7 +150,7 @@ def _small(name: str, prefix: str, shape: Shape, precision: str) -> Iterator[Ten
             for part in SCALES:
                 yield _part(at, part, outputs if part in ("scale", "sums") else inputs)
         else:
-            yield _bias(at, source_of(at, prefix, "bias"), outputs)
+            yield _bias(at, source_of(at, "bias"), outputs)
         if kind == "project":
             yield from _norm(f"{name}.attended", source + "attention.output.LayerNorm", shape.hidden)
     yield from _norm(f"{name}.fed", source + "output.LayerNorm", shape.hidden)
@@ -161,13 +161,13 @@ def _part(name: str, part: str, size: int) -> Tensor:
     return Tensor(f"{name}.{part}", "F32", (size,), lambda read: getattr(read.matrix(name), part))
 
 
-def _panels_of_layer(name: str, prefix: str, shape: Shape, precision: str) -> Iterator[Tensor]:
+def _panels_of_layer(name: str, shape: Shape, precision: str) -> Iterator[Tensor]:
     for kind, inputs, outputs in sides(shape):
         at = f"{name}.{kind}"
         if precision == "int8":
             yield _quantised_panels(at, inputs, outputs)
         else:
-            yield _panels(at, source_of(at, prefix, "weight"), inputs, outputs, precision)
+            yield _panels(at, source_of(at, "weight"), inputs, outputs, precision)
 
 
 def _table(name: str, source: str, shape: tuple[int, int], precision: str) -> Tensor:

@@ -9,24 +9,21 @@ from pathlib import Path
 
 import structlog
 from tokenizers import Tokenizer
-from tokenizers.normalizers import Lowercase
-from tokenizers.normalizers import Sequence as Normalizers
 
-from app.encoder.checkpoint import Checkpoint
+from app.encoder.child import ChildDiedError
+from app.encoder.model import Model
 from app.encoder.native import choice, library, selfcheck
+from app.encoder.native.architecture import Architecture, examine
 from app.encoder.native.calls import calls, laid_out
-from app.encoder.native.child import ChildDiedError
 from app.encoder.native.choice import Choice
 from app.encoder.native.layout import Read
 from app.encoder.native.matrix import CannotQuantiseError, Quantised
 from app.encoder.native.packed import Packed
 from app.encoder.native.selfcheck import Witness, WrongPathError
-from app.encoder.native.support import Architecture, examine
+from app.encoder.native.structs import Weights, pack
 from app.encoder.native.tensorfile import TensorFile
 from app.encoder.native.trial import Candidate
-from app.encoder.native.waiting import Progress
-from app.encoder.native.weights import Weights, pack
-from app.encoder.tokens import TextTokenizer
+from app.encoder.waiting import Progress
 from app.errors import ConfigurationError
 
 log = structlog.get_logger("serve-bert")
@@ -66,22 +63,22 @@ class Prepared:
         return facts | {"packed": packed.place + (f" ({packed.why or 'made just now'})" if packed.made else "")}
 
 
-def prepare(checkpoint: Checkpoint, *, precision: str, isa: str, cache: Path | None) -> Prepared:
+def prepare(model: Model, *, precision: str, isa: str, cache: Path | None) -> Prepared:
     """Choose among the paths that `isa` names, and have the weights packed in the folder `cache`.
 
     A path that computes wrongly is left out, with a warning, and the next one serves; if it is the only one named, or
     the last, ConfigurationError is raised. Raises UnsupportedError if the kernel cannot run the model.
     """
-    architecture, tokenizer, paths = examine(checkpoint), _read_tokenizer(checkpoint), choice.paths_named(isa)
+    architecture, tokenizer, paths = examine(model), model.read_tokenizer(), choice.paths_named(isa)
     candidates = choice.candidates(paths, precision)
     measure = once(partial(choice.measured, architecture.shape, architecture.activation, cache, precision))
     while candidates:
         chosen = choice.choose(candidates, measure)
-        packed = _pack(checkpoint, architecture, chosen.precision, cache, tokenizer)
+        packed = _pack(model, architecture, chosen.precision, cache, tokenizer)
         weights = Weights(TensorFile(packed.descriptor), architecture, chosen.precision)
-        witness = selfcheck.ask_plain(weights, chosen.isa, chosen.precision, checkpoint.max_tokens)
+        witness = selfcheck.ask_plain(weights, chosen.isa, chosen.precision, model.max_tokens)
         try:
-            selfcheck.compare(weights, chosen.isa, chosen.precision, checkpoint.max_tokens, witness)
+            selfcheck.compare(weights, chosen.isa, chosen.precision, model.max_tokens, witness)
         except WrongPathError as error:
             if isa in paths:
                 raise ConfigurationError(f"BERT_ISA: '{isa}' cannot be used: {error}") from None
@@ -92,32 +89,21 @@ def prepare(checkpoint: Checkpoint, *, precision: str, isa: str, cache: Path | N
     raise ConfigurationError(f"BERT_ISA: '{isa}' cannot be used: {', '.join(paths)} give other vectors than plain")
 
 
-def _pack(
-    checkpoint: Checkpoint, architecture: Architecture, precision: str, cache: Path | None, tokenizer: Tokenizer
-) -> Packed:
+def _pack(model: Model, architecture: Architecture, precision: str, cache: Path | None, tokenizer: Tokenizer) -> Packed:
     if precision != "int8":
-        return pack(checkpoint, architecture, precision, cache)
+        return pack(model.checkpoint, architecture, precision, cache)
     try:
-        quantise = partial(_quantise, checkpoint, architecture, tokenizer)
-        return pack(checkpoint, architecture, precision, cache, quantise)
+        quantise = partial(_quantise, model, architecture, tokenizer)
+        return pack(model.checkpoint, architecture, precision, cache, quantise)
     except (CannotQuantiseError, ChildDiedError) as error:
         raise ConfigurationError(f"BERT_PRECISION: 'int8' cannot be used: {error}") from None
 
 
-def _quantise(checkpoint: Checkpoint, architecture: Architecture, tokenizer: Tokenizer, read: Read) -> Quantised:
+def _quantise(model: Model, architecture: Architecture, tokenizer: Tokenizer, read: Read) -> Quantised:
     """In a child process, which alone imports what it takes."""
     from app.encoder.native import calibration
 
-    texts = [checkpoint.recipe.default_prompt + text for text in calibration.texts()]
-    tokenized = TextTokenizer(tokenizer, checkpoint.max_tokens).tokenize(texts, truncate=True)
+    texts = [model.description.default_prompt + text for text in calibration.texts()]
+    tokenized = model.description.text_tokenizer(tokenizer, model.max_tokens).tokenize(texts, truncate=True)
     together = [laid_out(call) for call in calls(tokenized)]
     return calibration.quantise(read, architecture, together, Progress("packing the weights in int8"))
-
-
-def _read_tokenizer(checkpoint: Checkpoint) -> Tokenizer:
-    """The model's tokenizer; it lower-cases where sentence_bert_config.json asks for it and it does not yet."""
-    tokenizer = Tokenizer.from_file(str(checkpoint.recipe.modules[0].directory / "tokenizer.json"))
-    if checkpoint.recipe.lower_case:
-        own = [tokenizer.normalizer] if tokenizer.normalizer else []
-        tokenizer.normalizer = Normalizers([Lowercase(), *own])
-    return tokenizer

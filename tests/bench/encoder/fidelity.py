@@ -11,6 +11,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from app.encoder import Checkpoint, Encoder, open_encoder
+from app.encoder import plan as plan_of
 from app.encoder.native import library
 from tests.bench.encoder import agreement, native
 from tests.bench.encoder.contender import CannotRunError, Contender
@@ -81,7 +82,7 @@ def compare(
 def _encode_by(peer: Contender, checkpoint: Checkpoint, texts: Sequence[str]) -> Found:
     """One text after the other, cut as the engines cut them."""
     tokenizer = Tokenizer.from_file(str(checkpoint.directory / "tokenizer.json"))
-    tokenizer.enable_truncation(checkpoint.max_tokens)
+    tokenizer.enable_truncation(plan_of(checkpoint).model.max_tokens)
     tokenizer.no_padding()
     rows = []
     for text in texts:

@@ -25,7 +25,8 @@ class Reference:
     def __init__(self, checkpoint: Checkpoint, longest: int | None = None) -> None:
         """`longest`: tokens, instead of the recipe's."""
         self._model = SentenceTransformer(str(checkpoint.directory), device="cpu", local_files_only=True)
-        self._model.max_seq_length = longest or checkpoint.max_tokens
+        if longest:
+            self._model.max_seq_length = longest
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """float32, shape (texts, dimension), length 1."""

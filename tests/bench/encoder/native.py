@@ -10,8 +10,8 @@ import numpy as np
 from app.encoder import Checkpoint, Plan, plan
 from app.encoder.native import library
 from app.encoder.native.forward import CALL_TOKENS, Forward, LaidOut
+from app.encoder.native.structs import Weights
 from app.encoder.native.tensorfile import TensorFile
-from app.encoder.native.weights import Weights
 from tests.bench.encoder.contender import Call, CannotRunError, Contender
 from tests.bench.encoder.workloads import Workload
 from tests.bench.texts import SHORT_TOKENS

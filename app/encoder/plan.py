@@ -11,12 +11,14 @@ from pathlib import Path
 
 import structlog
 
-from app.encoder import reference
+from app.encoder import describing, proof
 from app.encoder.checkpoint import Checkpoint, verify
 from app.encoder.contract import Encoder
-from app.encoder.native import choice, library, support
-from app.encoder.native.engine import NAME as NATIVE
-from app.encoder.native.engine import NativeEncoder
+from app.encoder.model import Model, limited
+from app.encoder.native import choice, library
+from app.encoder.native.architecture import UnsupportedError
+from app.encoder.native.encoder import NAME as NATIVE
+from app.encoder.native.encoder import NativeEncoder
 from app.encoder.native.preparation import Prepared, prepare
 from app.errors import ConfigurationError
 from app.settings import Settings
@@ -27,9 +29,9 @@ log = structlog.get_logger("serve-bert")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A verified model and the engine that will run it; workers inherit it through the fork."""
+    """A verified and described model and the engine that will run it; workers inherit it through the fork."""
 
-    checkpoint: Checkpoint
+    model: Model
     engine: str
     precision: str
     native: Prepared | None = None
@@ -37,9 +39,24 @@ class Plan:
     why_not_native: str = ""
     """Why `auto` did not take the native engine; "" if it did, or was not asked."""
 
+    @property
+    def is_first(self) -> bool:
+        """Whether the weights were packed just now: nobody has seen yet what the kernel makes of this model."""
+        return self.native is not None and self.native.packed.made
+
     def facts(self) -> dict[str, object]:
-        """What a boot says of the choice."""
-        facts: dict[str, object] = {"engine": self.engine, "precision": self.precision}
+        """What a boot says of the model and of the choice."""
+        model = self.model
+        facts: dict[str, object] = {
+            "model": model.checkpoint.model_id,
+            "revision": model.checkpoint.revision or "none",
+            "sha256": model.checkpoint.sha256,
+            "fingerprint": model.fingerprint,
+            "proof": model.description.made_with or "none: sentence-transformers is not installed",
+            "max_tokens": model.max_tokens,
+            "engine": self.engine,
+            "precision": self.precision,
+        }
         if self.why_not_native:
             facts["why_not_native"] = self.why_not_native
         if self.native:
@@ -50,29 +67,35 @@ class Plan:
 def plan(
     checkpoint: Checkpoint, *, engine: str = "auto", precision: str = "auto", isa: str = "auto", cache: str = ""
 ) -> Plan:
-    """Choose the engine for a verified model, and have its weights packed if it is the native one.
+    """Have a verified model described, choose its engine, and have its weights packed if it is the native one.
 
     The arguments are BERT_ENGINE, BERT_PRECISION, BERT_ISA and BERT_CACHE. Raises ConfigurationError if what they ask
-    for cannot be done.
+    for cannot be done, ModelRefusedError if the reference could not serve the model.
     """
+    folder = _cache_folder(cache)
+    model = limited(checkpoint, describing.obtain(checkpoint, folder))
+    _tell_of_positions(model)
     if engine == TORCH:
-        return _torch_plan(checkpoint, precision, "")
+        return _torch_plan(model, precision, "")
     try:
-        return _native_plan(checkpoint, precision, isa, cache, is_wanted=engine == NATIVE)
+        return _native_plan(model, precision, isa, folder, is_wanted=engine == NATIVE)
     except library.UnavailableError as error:
         why = str(error)
-    except support.UnsupportedError as error:
+    except UnsupportedError as error:
         why = f"the kernel cannot run this model: {error}"
     if engine == NATIVE:
         raise ConfigurationError(f"BERT_ENGINE: 'native' cannot be used: {why}")
-    return _torch_plan(checkpoint, precision, why)
+    return _torch_plan(model, precision, why)
 
 
 def verify_and_plan(settings: Settings) -> Plan:
     """`verify` and `plan` as the settings ask for. Raises ModelRefusedError or ConfigurationError."""
-    checkpoint = verify(settings.model, sha256=settings.model_sha256, max_tokens=settings.max_tokens)
     return plan(
-        checkpoint, engine=settings.engine, precision=settings.precision, isa=settings.isa, cache=settings.cache
+        verify(settings.model, sha256=settings.model_sha256, max_tokens=settings.max_tokens),
+        engine=settings.engine,
+        precision=settings.precision,
+        isa=settings.isa,
+        cache=settings.cache,
     )
 
 
@@ -84,49 +107,57 @@ def import_engine(chosen: Plan) -> None:
     if chosen.engine == TORCH:
         from app.encoder import torch_engine
 
-        torch_engine.prepare(chosen.checkpoint)
+        torch_engine.prepare(chosen.model.checkpoint)
 
 
 def open_encoder(chosen: Plan) -> Encoder:
-    """Load a verified model, warm it up and hold it against its stored reference.
+    """Load a verified model, warm it up and hold it against the reference's vectors.
 
     Raises ModelRefusedError if it cannot be loaded whole or gives other vectors than the reference.
     """
-    checkpoint = chosen.checkpoint
-    for file in checkpoint.weights:
+    for file in chosen.model.checkpoint.weights:
         file.check_unchanged()
     encoder = _open(chosen)
-    if not checkpoint.recipe.default_prompt:  # the reference's texts stand alone
-        reference.check(encoder)
+    proof.hold(encoder, chosen.model.description, thoroughly=chosen.is_first)
     return encoder
 
 
 def _open(chosen: Plan) -> Encoder:
     if chosen.native:
-        return NativeEncoder(chosen.checkpoint, chosen.native)
+        return NativeEncoder(chosen.model, chosen.native)
     from app.encoder.torch_engine import TorchEncoder
 
-    return TorchEncoder(chosen.checkpoint, chosen.precision)
+    return TorchEncoder(chosen.model)
 
 
-def _torch_plan(checkpoint: Checkpoint, precision: str, why_not_native: str) -> Plan:
+def _tell_of_positions(model: Model) -> None:
+    described = model.description
+    if described.own_limit > described.positions > 0:
+        log.warning(
+            "the model's own limit is lowered: its positions carry no more",
+            own_max_tokens=described.own_limit,
+            max_tokens=model.max_tokens,
+        )
+
+
+def _torch_plan(model: Model, precision: str, why_not_native: str) -> Plan:
     if precision not in ("auto", "float32"):
         reason = f" ({why_not_native})" if why_not_native else ""
         raise ConfigurationError(
             f"BERT_PRECISION: '{precision}' cannot be used: "
             f"the sentence-transformers engine computes in float32{reason}"
         )
-    return Plan(checkpoint, TORCH, "float32", why_not_native=why_not_native)
+    return Plan(model, TORCH, "float32", why_not_native=why_not_native)
 
 
-def _native_plan(checkpoint: Checkpoint, precision: str, isa: str, cache: str, *, is_wanted: bool) -> Plan:
+def _native_plan(model: Model, precision: str, isa: str, folder: Path | None, *, is_wanted: bool) -> Plan:
     """`auto` takes the plain path only where it is named: torch is faster than that."""
     if isa == choice.AUTO and set(choice.paths_named(isa)) <= choice.PLAIN and not is_wanted:
         raise library.UnavailableError("this processor has none of the instruction sets that the kernel is fast on")
     if obstacle := library.tiles_obstacle():
         log.warning("the tile unit (AMX) is left out", reason=obstacle)
-    native = prepare(checkpoint, precision=precision, isa=isa, cache=_cache_folder(cache))
-    return Plan(checkpoint, NATIVE, native.precision, native)
+    native = prepare(model, precision=precision, isa=isa, cache=folder)
+    return Plan(model, NATIVE, native.precision, native)
 
 
 def _cache_folder(cache: str) -> Path | None:

@@ -9,16 +9,18 @@ import signal
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any, TypeVar, cast
 
 PR_SET_PDEATHSIG = 1
+Result = TypeVar("Result")
 
 
 class ChildDiedError(Exception):
     """The process ended before its work: killed, most likely for want of memory."""
 
 
-def in_child(work: Callable[[], None]) -> None:
-    """Do it in a child process and wait for that. Raises what `work` raises, or ChildDiedError."""
+def in_child(work: Callable[[], Result]) -> Result:
+    """Do it in a child process, wait, and return what it returned. Raises what it raised, or ChildDiedError."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -29,21 +31,23 @@ def in_child(work: Callable[[], None]) -> None:
     _, status = os.waitpid(child, 0)
     if not answer:
         raise ChildDiedError(f"the process that did it ended with status {os.waitstatus_to_exitcode(status)}")
-    error = pickle.loads(answer)  # noqa: S301 - of our own child
+    result, error = pickle.loads(answer)  # noqa: S301 - of our own child
     if error is not None:
         raise error
+    return cast("Result", result)
 
 
-def _do(work: Callable[[], None], writing: int) -> None:
+def _do(work: Callable[[], Any], writing: int) -> None:
     """Never returns: what the parent has to do at its end is not the child's."""
+    result: Any = None
     error: BaseException | None = None
     try:
         _die_with_the_parent()
-        work()
+        result = work()
     except BaseException as raised:  # noqa: BLE001 - the parent raises it again
         error = raised
     with suppress(BaseException), os.fdopen(writing, "wb") as pipe:
-        pipe.write(_pickled(error))
+        pipe.write(_pickled(result, error))
     os._exit(0)
 
 
@@ -53,8 +57,8 @@ def _die_with_the_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _pickled(error: BaseException | None) -> bytes:
+def _pickled(result: Any, error: BaseException | None) -> bytes:
     try:
-        return pickle.dumps(error)
+        return pickle.dumps((result, error))
     except (pickle.PicklingError, TypeError, AttributeError):
-        return pickle.dumps(RuntimeError("".join(traceback.format_exception(error))))
+        return pickle.dumps((None, RuntimeError("".join(traceback.format_exception(error)))))

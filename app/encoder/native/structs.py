@@ -10,9 +10,10 @@ import numpy as np
 
 from app.encoder.checkpoint import Checkpoint
 from app.encoder.native import layout, library, packed
+from app.encoder.native.architecture import Architecture
 from app.encoder.native.matrix import SCALES
-from app.encoder.native.support import Architecture
 from app.encoder.native.tensorfile import TensorFile, Tensors
+from app.errors import ModelRefusedError
 
 
 def pack(
@@ -23,25 +24,26 @@ def pack(
     quantise: packed.Quantise | None = None,
 ) -> packed.Packed:
     """The checkpoint's packed file, found in `folder` or made; `quantise` for int8 alone."""
-    tensors = tuple(layout.tensors(architecture.shape, precision, architecture.prefix, architecture.dense))
+    tensors = tuple(layout.tensors(architecture.shape, precision, architecture.dense))
     contents = packed.Contents(checkpoint.sha256, precision, tensors)
     return packed.obtain(contents, folder, _reader(checkpoint), quantise)
 
 
 def _reader(checkpoint: Checkpoint) -> layout.Read:
-    """Tensors of the transformer by their names, those of later modules by "FILE:NAME"; files are opened when read."""
-    places: dict[str, tuple[Path, str]] = {}
-    transformer = checkpoint.recipe.modules[0].directory
+    """Tensors of the encoder by BERT's names, those of later modules by "FILE:NAME"; files are opened when read."""
+    places = {name: (place.file.path, place.name) for name, place in checkpoint.tensors.items()}
     for file in checkpoint.weights:
-        for name in file.shapes:
-            places[name if file.path.parent == transformer else f"{file.name}:{name}"] = (file.path, name)
+        places |= {f"{file.name}:{name}": (file.path, name) for name in file.shapes}
     files: dict[Path, TensorFile] = {}
 
     def read(name: str) -> np.ndarray:
         path, own_name = places[name]
         if path not in files:
             files[path] = open_file(path)
-        return files[path].float32(own_name)
+        tensor = files[path].float32(own_name)
+        if not np.isfinite(tensor).all():
+            raise ModelRefusedError(f"{path}: its weights are not finite numbers (in {own_name})")
+        return tensor
 
     return read
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from app.encoder.checkpoint import Checkpoint
+from app.encoder import bert
+from app.encoder.model import Model
 from app.encoder.native.layout import Dense, Shape
 from app.encoder.native.library import POOLINGS
-from app.encoder.recipe import Module, Recipe
-from app.encoder.weights import BERT_FAMILY, WeightFile, bert_prefix
+from app.encoder.native.tensorfile import DTYPES
+from app.encoder.recipe import Module
+from app.encoder.weightfiles import WeightFile
 
 ACTIVATIONS = {
     "gelu": "gelu",
@@ -43,8 +43,6 @@ class Architecture:
     """-1: positions count from 0; else as RoBERTa counts them (see bert.h)."""
     poolings: tuple[str, ...]
     dense: tuple[Dense, ...]
-    prefix: str
-    """What the tensors' names begin with, such as "bert."."""
 
     @property
     def dimension(self) -> int:
@@ -52,67 +50,72 @@ class Architecture:
         return self.dense[-1].outputs if self.dense else len(self.poolings) * self.shape.hidden
 
 
-def examine(checkpoint: Checkpoint) -> Architecture:
-    """What the kernel needs to know of a verified model. Raises UnsupportedError if it cannot run it."""
-    recipe = checkpoint.recipe
-    _check_family(recipe)
-    _check_modules(recipe)
+def examine(model: Model) -> Architecture:
+    """What the kernel needs to know of a described model. Raises UnsupportedError if it cannot run it."""
+    recipe = model.recipe
     config = recipe.config
-    pad_id = -1 if recipe.model_type == "bert" else _number(config, "pad_token_id", 1)
+    _check_family(model)
+    _check_modules(model)
+    if not 0 < model.max_tokens <= bert.positions(config):
+        raise UnsupportedError(
+            f"its longest text is {model.max_tokens} tokens, its positions are {bert.positions(config)}"
+        )
     shape = _shape(config)
-    room = shape.positions - (pad_id + 1)
-    if not 0 < checkpoint.max_tokens <= room:
-        raise UnsupportedError(f"its longest text is {checkpoint.max_tokens} tokens, its positions are {room}")
-    _check_tokenizer(recipe.modules[0].directory)
     return Architecture(
         shape=shape,
         activation=ACTIVATIONS[config["hidden_act"]],
-        epsilon=float(config.get("layer_norm_eps") or 1e-12),
-        pad_id=pad_id,
+        epsilon=float(config["layer_norm_eps"]),
+        pad_id=config["pad_token_id"] if bert.FAMILIES[recipe.model_type].counts_from_padding else -1,
         poolings=recipe.pooling,
-        dense=_dense(checkpoint, len(recipe.pooling) * shape.hidden),
-        prefix=bert_prefix(checkpoint.weights[0].shapes),
+        dense=_dense(model, len(recipe.pooling) * shape.hidden),
     )
 
 
-def _check_family(recipe: Recipe) -> None:
-    config = recipe.config
-    if recipe.model_type not in BERT_FAMILY:
+def _check_family(model: Model) -> None:
+    recipe, config = model.recipe, model.recipe.config
+    if not bert.is_one(config):
         raise UnsupportedError(f"its architecture is {recipe.model_type!r}, not BERT's")
-    if config.get("hidden_act") not in ACTIVATIONS:
-        raise UnsupportedError(f"its activation function is {config.get('hidden_act')!r}")
+    if config["hidden_act"] not in ACTIVATIONS:
+        raise UnsupportedError(f"its activation function is {config['hidden_act']!r}")
     if config.get("position_embedding_type", "absolute") != "absolute":
         raise UnsupportedError(f"its positions are {config['position_embedding_type']!r}, not absolute")
-    if config.get("is_decoder"):
+    if config["is_decoder"]:
         raise UnsupportedError("it is a decoder")
+    dtypes = {dtype for file in model.checkpoint.weights for dtype in file.dtypes} - set(DTYPES) - {"I64"}
+    if dtypes:
+        raise UnsupportedError(f"its weights are stored as {min(dtypes)}")
+    if model.description.why_no_tokenizer:
+        raise UnsupportedError(model.description.why_no_tokenizer)
 
 
-def _check_modules(recipe: Recipe) -> None:
+def _check_modules(model: Model) -> None:
+    recipe, described = model.recipe, model.description
     kinds = [module.kind for module in recipe.modules]
     middle = kinds[2:-1] if kinds[-1] == "Normalize" else kinds[2:]
     if kinds[:2] != ["Transformer", "Pooling"] or any(kind != "Dense" for kind in middle):
         raise UnsupportedError(f"its modules are {', '.join(kinds)}")
+    if (tuple(kinds), recipe.pooling) != (described.modules, described.pooling):
+        raise UnsupportedError(f"the reference makes of it {', '.join((*described.modules, *described.pooling))}")
     unknown = [pooling for pooling in recipe.pooling if pooling not in POOLINGS]
     if unknown:
         raise UnsupportedError(f"its pooling is {unknown[0]!r}")
-    if recipe.default_prompt and not recipe.modules[1].config.get("include_prompt", True):
+    if described.default_prompt and not recipe.modules[1].config.get("include_prompt", True):
         raise UnsupportedError("its pooling leaves the prompt out")
 
 
 def _shape(config: dict[str, Any]) -> Shape:
-    heads = config.get("num_attention_heads")
     shape = Shape(
-        hidden=int(config["hidden_size"]),
-        inner=int(config["intermediate_size"]),
-        layers=int(config["num_hidden_layers"]),
-        heads=heads if isinstance(heads, int) and heads > 0 else 1,
-        vocabulary=int(config["vocab_size"]),
-        positions=int(config["max_position_embeddings"]),
-        types=int(config["type_vocab_size"]),
+        hidden=config["hidden_size"],
+        inner=config["intermediate_size"],
+        layers=config["num_hidden_layers"],
+        heads=config["num_attention_heads"],
+        vocabulary=config["vocab_size"],
+        positions=config["max_position_embeddings"],
+        types=config["type_vocab_size"],
     )
     head, rest = divmod(shape.hidden, shape.heads)
-    if heads is None or rest or head % 16 or head > WIDEST_HEAD:
-        raise UnsupportedError(f"its {heads} heads share {shape.hidden} columns")
+    if rest or head % 16 or head > WIDEST_HEAD:
+        raise UnsupportedError(f"its {shape.heads} heads share {shape.hidden} columns")
     if max(4 * shape.hidden, shape.inner) > LARGEST_SIDE:
         raise UnsupportedError(f"its sizes, {shape.hidden} and {shape.inner}, are more than the kernel takes")
     if shape.hidden % 64 or shape.inner % 64:
@@ -120,35 +123,11 @@ def _shape(config: dict[str, Any]) -> Shape:
     return shape
 
 
-def _number(config: dict[str, Any], name: str, default: int) -> int:
-    number = config.get(name)
-    return number if isinstance(number, int) else default
-
-
-def _check_tokenizer(directory: Path) -> None:
-    """transformers makes a BERT tokenizer's normalizer from tokenizer_config.json; we read tokenizer.json alone."""
-    if not (directory / "tokenizer.json").is_file():
-        raise UnsupportedError("it has no tokenizer.json")
-    path = directory / "tokenizer_config.json"
-    stated = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    normalizer = json.loads((directory / "tokenizer.json").read_text(encoding="utf-8")).get("normalizer") or {}
-    if normalizer.get("type") != "BertNormalizer":
-        return
-    for name, wanted in (
-        ("lowercase", stated.get("do_lower_case", True)),
-        ("handle_chinese_chars", stated.get("tokenize_chinese_chars", True)),
-        ("strip_accents", stated.get("strip_accents")),
-        ("clean_text", True),
-    ):
-        if normalizer.get(name) != wanted:
-            raise UnsupportedError(f"tokenizer.json has {name} otherwise than transformers would")
-
-
-def _dense(checkpoint: Checkpoint, inputs: int) -> tuple[Dense, ...]:
+def _dense(model: Model, inputs: int) -> tuple[Dense, ...]:
     found = []
-    for module in checkpoint.recipe.modules[2:]:
+    for module in model.recipe.modules[2:]:
         if module.kind == "Dense":
-            file = next(file for file in checkpoint.weights if file.path.parent == module.directory)
+            file = next(file for file in model.checkpoint.weights if file.path.parent == module.directory)
             found.append(_dense_of(module, file, inputs))
             inputs = found[-1].outputs
     return tuple(found)
@@ -165,7 +144,7 @@ def _dense_of(module: Module, file: WeightFile, inputs: int) -> Dense:
         raise UnsupportedError(f"its Dense module has {odd[0] if odd else 'activation ' + path}")
     if inputs % 2:
         raise UnsupportedError(f"its Dense module has {inputs} inputs, an odd number")
-    outputs = _number(config, "out_features", 0)
+    outputs = int(config.get("out_features") or 0)
     bias = file.shapes.get("linear.bias")
     if file.shapes.get("linear.weight") != (outputs, inputs) or bias not in (None, (outputs,)):
         raise UnsupportedError(f"its Dense module is not {inputs} × {outputs}, as its config.json says")

@@ -8,16 +8,16 @@ from typing import Literal
 
 import numpy as np
 
-from app.encoder.checkpoint import Checkpoint
-from app.encoder.contract import Embeddings, ModelInfo
+from app.encoder.contract import NO_BOUNDS, Bounds, Embeddings
+from app.encoder.model import Model
 from app.encoder.native import choice, selfcheck
 from app.encoder.native.calls import calls, laid_out
 from app.encoder.native.forward import Forward
 from app.encoder.native.preparation import Prepared
 from app.encoder.native.selfcheck import WrongPathError
+from app.encoder.native.structs import Weights
 from app.encoder.native.tensorfile import TensorFile
-from app.encoder.native.weights import Weights
-from app.encoder.tokens import TextTokenizer, TokenizedText
+from app.encoder.tokens import TokenizedText
 from app.encoder.vectors import finished
 from app.errors import ModelRefusedError, TextTooLongError
 
@@ -27,19 +27,28 @@ NAME = "native"
 class NativeEncoder:
     """A model on the kernel; see `app.encoder.contract.Encoder`."""
 
-    def __init__(self, checkpoint: Checkpoint, prepared: Prepared) -> None:
+    def __init__(self, model: Model, prepared: Prepared) -> None:
         """Map the packed file and hold the path against the plain one. Raises ModelRefusedError if they differ."""
         architecture = prepared.architecture
         weights = Weights(TensorFile(prepared.packed.descriptor), architecture, prepared.precision)
         try:
-            selfcheck.compare(weights, prepared.isa, prepared.precision, checkpoint.max_tokens, prepared.witness)
+            selfcheck.compare(weights, prepared.isa, prepared.precision, model.max_tokens, prepared.witness)
         except WrongPathError as error:
             raise ModelRefusedError(f"{error}; BERT_ISA or BERT_ENGINE can name another") from None
-        self._forward = Forward(weights, prepared.isa, architecture.poolings, checkpoint.max_tokens)
-        self._tokenizer = TextTokenizer(prepared.tokenizer, checkpoint.max_tokens)
-        self._prompt = checkpoint.recipe.default_prompt
-        self._normalizes = checkpoint.recipe.normalize
-        self.info = _describe(checkpoint, prepared)
+        self._forward = Forward(weights, prepared.isa, architecture.poolings, model.max_tokens)
+        self._tokenizer = model.description.text_tokenizer(prepared.tokenizer, model.max_tokens)
+        self._prompt = model.description.default_prompt
+        self._normalizes = model.recipe.normalize
+        self._hidden = architecture.shape.hidden
+        self.info = model.info(
+            engine=NAME,
+            precision=prepared.precision,
+            dimension=architecture.dimension,
+            isa=prepared.isa,
+            sums=prepared.sums,
+            packed_sha256=TensorFile(prepared.packed.descriptor).metadata["payload_sha256"],
+            measured_ms=choice.in_ms(prepared.choice.times),
+        )
 
     def encode(
         self,
@@ -48,19 +57,22 @@ class NativeEncoder:
         normalize: bool | None = None,
         truncate: bool = True,
         pooling: Literal["none"] | None = None,
+        bounds: Bounds = NO_BOUNDS,
     ) -> Embeddings:
         """See `app.encoder.contract.Encoder.encode`. Equal texts are computed once."""
         started = time.perf_counter()
         places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
         tokenized = self._tokenize(texts, list(places), truncate=truncate)
         tokenize_s = time.perf_counter() - started
+        tokens = sum(len(tokenized[places[text]].ids) for text in texts)
+        bounds.check(tokens, tokens * self._hidden if pooling == "none" else 0)
         found = self._states(tokenized) if pooling == "none" else self._vectors(tokenized)
         by_default = self._normalizes and pooling is None
         found = finished(found, normalize=by_default if normalize is None else normalize)
         order = [places[text] for text in texts]
         return Embeddings(
             vectors=[found[place] for place in order] if pooling == "none" else _in_order(found, order),
-            tokens=sum(len(tokenized[place].ids) for place in order),
+            tokens=tokens,
             lost_tokens=[tokenized[place].lost_tokens for place in order],
             tokenize_s=tokenize_s,
             forward_s=time.perf_counter() - started - tokenize_s,
@@ -85,25 +97,3 @@ def _in_order(found: list[np.ndarray], order: list[int]) -> np.ndarray:
     """All vectors in one array, one for each text of the request, equal texts included."""
     whole = found[0] if len(found) == 1 else np.concatenate(found)
     return whole if len(order) == len(whole) else whole[order]
-
-
-def _describe(checkpoint: Checkpoint, prepared: Prepared) -> ModelInfo:
-    recipe = checkpoint.recipe
-    return ModelInfo(
-        engine=NAME,
-        isa=prepared.isa,
-        sums=prepared.sums,
-        packed_sha256=TensorFile(prepared.packed.descriptor).metadata["payload_sha256"],
-        measured_ms=choice.in_ms(prepared.choice.times),
-        model_id=checkpoint.model_id,
-        revision=checkpoint.revision,
-        sha256=checkpoint.sha256,
-        fingerprint=checkpoint.fingerprint(prepared.precision),
-        architecture=recipe.model_type,
-        dimension=prepared.architecture.dimension,
-        max_tokens=checkpoint.max_tokens,
-        pooling="+".join(recipe.pooling),
-        normalize=recipe.normalize,
-        precision=prepared.precision,
-        prompts=recipe.prompts,
-    )

@@ -1,0 +1,123 @@
+"""Where a model's description comes from: shipped, kept from an earlier start, or asked for now.
+
+What the files of a tokenizer mean is known only to the libraries that read them. So at a model's first start a child
+process (the master keeps clear of torch) loads it with sentence-transformers; what it says lies in the cache folder,
+under the hash of all files that bear on it and the libraries' versions. The default model's ships with the project.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from app.encoder import forms
+from app.encoder.checkpoint import Checkpoint
+from app.encoder.child import ChildDiedError, in_child
+from app.encoder.description import Description
+from app.encoder.waiting import lock
+from app.errors import ModelRefusedError
+
+VERSION = 1
+"""Raised with every change of what a description holds or how it is asked for."""
+LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch")
+SHIPPED = Path(__file__).parent / "descriptions"
+log = structlog.get_logger("serve-bert")
+
+
+class Shipped(msgspec.Struct, frozen=True):
+    """A description that comes with the project, and for which files."""
+
+    files_sha256: str
+    description: Description
+
+
+def obtain(checkpoint: Checkpoint, folder: Path | None) -> Description:
+    """The model's description, kept in `folder` if it had to be asked for and there is one.
+
+    Raises ModelRefusedError if the reference cannot load the model whole, or would give no sound vectors.
+    """
+    shipped = _shipped(checkpoint.files_sha256)
+    if shipped:
+        return shipped
+    if not made_with():
+        return forms.describe(checkpoint)
+    path = folder / _name(checkpoint) if folder else None
+    found = _read(path) if path else None
+    return found or _asked_by_one(path, lambda: _ask(checkpoint))
+
+
+@cache
+def made_with() -> str:
+    """The reference's libraries with their versions; "" if one is not installed."""
+    try:
+        return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _shipped(files_sha256: str) -> Description | None:
+    for path in SHIPPED.glob("*.json"):
+        shipped = msgspec.json.decode(path.read_bytes(), type=Shipped)
+        if shipped.files_sha256 == files_sha256:
+            return shipped.description
+    return None
+
+
+def _ask(checkpoint: Checkpoint) -> Description:
+    log.info("asking sentence-transformers about this model, once", model=checkpoint.model_id)
+    try:
+        return in_child(lambda: _in_the_child(checkpoint))
+    except ChildDiedError as error:
+        raise ModelRefusedError(f"{checkpoint.directory}: sentence-transformers cannot load it: {error}") from None
+
+
+def _in_the_child(checkpoint: Checkpoint) -> Description:
+    from app.encoder import reference
+
+    return reference.describe(checkpoint, made_with())
+
+
+def _asked_by_one(path: Path | None, ask: Callable[[], Description]) -> Description:
+    """Whoever has the lock asks and writes; the others wait and read. Without a place for either, everyone asks."""
+    if path is None:
+        return ask()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with lock(path.with_suffix(".lock"), "asks sentence-transformers about this model"):
+            found = _read(path) or ask()
+            with suppress(OSError):  # the next start asks again
+                _write(path, found)
+            return found
+    except OSError:
+        return ask()
+
+
+def _name(checkpoint: Checkpoint) -> str:
+    libraries = hashlib.sha256(made_with().encode()).hexdigest()
+    return f"{checkpoint.files_sha256[:32]}-described-{libraries[:8]}-v{VERSION}.json"
+
+
+def _read(path: Path) -> Description | None:
+    """None if there is none, or it is torn."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Description)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _write(path: Path, description: Description) -> None:
+    """Whole or not at all."""
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(msgspec.json.encode(description))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
