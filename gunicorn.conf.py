@@ -5,7 +5,7 @@ imported under another name. A command-line flag (-w, -b, …) overrides what st
 
 The order of a start: settings are read (a bad one ends it here), the model is found and verified, what all workers
 need is imported, and only then the master listens and forks. The master loads no model. Each worker maps its own,
-checks itself against a stored vector, says on the board that it is ready, and then accepts.
+checks itself against the reference's vectors, says on the board that it is ready, and then accepts.
 """
 
 from __future__ import annotations

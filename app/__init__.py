@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from app.encoder import Plan
     from app.settings import Settings
 
-__version__ = "0.1.0"
-
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The application, without a model: it says that it is not ready until `load_model` has run.

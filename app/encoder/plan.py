@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from app.encoder import describing, proof
+from app.encoder import describing, forms, proof
 from app.encoder.checkpoint import Checkpoint, verify
 from app.encoder.contract import Encoder
 from app.encoder.model import Model, limited
@@ -141,6 +141,9 @@ def _tell_of_positions(model: Model) -> None:
 
 
 def _torch_plan(model: Model, precision: str, why_not_native: str) -> Plan:
+    if not describing.made_with():
+        reason = f"{why_not_native}, and " if why_not_native else ""
+        raise ConfigurationError(f"BERT_ENGINE: {reason}sentence-transformers is not installed; {forms.HOW}")
     if precision not in ("auto", "float32"):
         reason = f" ({why_not_native})" if why_not_native else ""
         raise ConfigurationError(

@@ -15,6 +15,8 @@ from typing import Any
 from app.encoder import bert
 from app.errors import ModelRefusedError
 
+# sentence-transformers modules that have weights of their own, beside the Transformer.
+WEIGHTED = ("Dense", "LayerNorm", "StaticEmbedding", "WordEmbeddings", "CNN", "LSTM", "WeightedLayerPooling")
 SENTENCE_FILES = tuple(
     f"sentence_{name}_config.json"
     for name in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
@@ -50,6 +52,11 @@ class Recipe:
     """sentence_bert_config.json, or that sister of it which is read."""
     pooling: tuple[str, ...]
     normalize: bool
+
+    @property
+    def weighted(self) -> list[Path]:
+        """The folders of the modules that have weights, in their order; the first module always has."""
+        return [module.directory for place, module in enumerate(self.modules) if place == 0 or module.kind in WEIGHTED]
 
     @property
     def model_type(self) -> str:

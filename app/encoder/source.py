@@ -13,7 +13,7 @@ from app.errors import ModelRefusedError, one_line
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?(@[\w./-]+)?")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 # What an embedding model is made of. Pickled weights are never fetched: they would be refused.
-HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*/config.json", "*/model.safetensors"]
+HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "*.tiktoken"]
 HUB_IGNORED = ["onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*", "*.bin", "*.pt", "*.pkl"]
 # Weights published under a name, so that a copy in a directory or a package can be told for what it is.
 PUBLISHED = {

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
 from app.errors import ModelRefusedError
 
-if TYPE_CHECKING:
-    from app.encoder.recipe import Recipe
-
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
-# sentence-transformers modules that have weights of their own, beside the Transformer.
-WEIGHTED = ("Dense", "LayerNorm", "StaticEmbedding", "WordEmbeddings", "CNN", "LSTM", "WeightedLayerPooling")
 Shape = tuple[int, ...]
 
 
@@ -42,14 +36,14 @@ class WeightFile:
             raise ModelRefusedError(f"{self.path}: has changed since it was verified; a reload (HUP) verifies it again")
 
 
-def verify(directory: Path, recipe: Recipe, known_sha256: dict[str, str]) -> tuple[WeightFile, ...]:
-    """Check every weight file that the recipe's modules load.
+def verify(directory: Path, folders: Iterable[Path], known_sha256: dict[str, str]) -> tuple[WeightFile, ...]:
+    """Check every weight file of the modules in `folders`, in their order.
 
     `known_sha256` maps a file's path relative to `directory` to the hash it must have.
     Raises ModelRefusedError with one line that names the file.
     """
     files = []
-    for path in _needed(recipe):
+    for path in _needed(folders):
         name = path.relative_to(directory).as_posix()
         identity = _identity(path)
         shapes, dtypes = _read_header(path)
@@ -60,18 +54,16 @@ def verify(directory: Path, recipe: Recipe, known_sha256: dict[str, str]) -> tup
     return tuple(files)
 
 
-def _needed(recipe: Recipe) -> Iterator[Path]:
-    """The weight files of each module, in the modules' order. Raises ModelRefusedError where there is only a pickle."""
-    for index, module in enumerate(recipe.modules):
-        if index > 0 and module.kind not in WEIGHTED:
-            continue
-        index_file = module.directory / "model.safetensors.index.json"
-        if (module.directory / "model.safetensors").is_file():
-            yield module.directory / "model.safetensors"
+def _needed(folders: Iterable[Path]) -> Iterator[Path]:
+    """The weight files of each module. Raises ModelRefusedError where there is only a pickle."""
+    for folder in folders:
+        index_file = folder / "model.safetensors.index.json"
+        if (folder / "model.safetensors").is_file():
+            yield folder / "model.safetensors"
         elif index_file.is_file():
             yield from _shards(index_file)
         else:
-            _refuse_missing(module.directory)
+            _refuse_missing(folder)
 
 
 def _shards(index_file: Path) -> list[Path]:

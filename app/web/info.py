@@ -9,7 +9,7 @@ from importlib import metadata
 
 from flask import Blueprint, Response
 
-import app
+from app.version import VERSION
 from app.web.answers import json_response
 from app.web.services import services
 
@@ -43,7 +43,7 @@ def info() -> Response:
 def versions() -> dict[str, str]:
     """Our version, Python's, and those of the libraries that shape an answer."""
     return {
-        "serve-bert": app.__version__,
+        "serve-bert": VERSION,
         "python": platform.python_version(),
         **{name: metadata.version(name) for name in LIBRARIES},
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
-import app
+from app.version import VERSION
 from app.web.services import services
 
 routes = Blueprint("page", __name__, template_folder="templates")
@@ -13,4 +13,4 @@ routes = Blueprint("page", __name__, template_folder="templates")
 @routes.get("/")
 def page() -> str:
     """What is served here, and a form to try it."""
-    return render_template("page.html", model=services().ready_encoder().info, version=app.__version__)
+    return render_template("page.html", model=services().ready_encoder().info, version=VERSION)

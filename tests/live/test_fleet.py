@@ -6,6 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
+from itertools import dropwhile
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +90,8 @@ def test_boot_tells_one_fact_a_line(fleet: Fleet, checkpoint: Checkpoint) -> Non
 
 
 def test_every_log_line_is_json(fleet: Fleet) -> None:
-    lines = fleet.log().splitlines()
+    """From gunicorn's first on; `make` may have said before that there is no compiler."""
+    lines = list(dropwhile(lambda line: not line.startswith("{"), fleet.log().splitlines()))
     assert len(lines) > 30
     assert [line for line in lines if not (line.startswith("{") and line.endswith("}"))] == []
 

@@ -200,6 +200,19 @@ def test_a_reload_with_a_spoilt_model_does_not_end_the_master(checkpoint: Checkp
         assert fleet.ask("/predict", {"text": "served again"}).status == 200
 
 
+def test_a_reload_asks_the_reference_about_changed_files(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(checkpoint.directory, model)
+    with serving(workers=2, BERT_MODEL=str(model), BERT_CACHE=str(tmp_path / "cache")) as fleet:
+        before = fleet.ask("/info").json
+        (model / "sentence_bert_config.json").write_text('{"max_seq_length": 128}')
+        reload(fleet)
+        after = fleet.ask("/info").json
+    assert (before["max_tokens"], after["max_tokens"]) == (256, 128)
+    assert before["fingerprint"] != after["fingerprint"]
+    assert before["proof"] == after["proof"] != ""
+
+
 def test_a_fleet_serves_a_model_from_the_hub(checkpoint: Checkpoint, tmp_path: Path) -> None:
     with hub_serving(checkpoint.directory, token="let-me-in") as hub:
         environ: dict[str, Any] = {

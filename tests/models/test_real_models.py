@@ -19,7 +19,7 @@ MODELS = {
     "all_mpnet_base_v2": ("sentence-transformers", 0.99999),
     "all_minilm_l6_v2": ("native", 0.9999),
 }
-TEXTS = real_texts()[::6]
+TEXTS = real_texts()[::12]
 
 
 def unpacked(name: str, folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Imports run one way: settings, errors ← encoder, fleet ← web ← app; no torch in the web rooms, no Flask elsewhere."""
+"""Imports run one way: version, settings, errors ← encoder, fleet ← web ← app; no torch in web, no Flask elsewhere."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path("app")
+BELOW = {"app.errors", "app.version"}
 ALLOWED = {
+    "app.version": set(),
     "app.errors": set(),
-    "app.settings": {"app.errors"},
-    "app.encoder": {"app.errors", "app.settings", "app.encoder"},
-    "app.fleet": {"app.errors", "app.settings", "app.fleet"},
-    "app.web": {"app", "app.errors", "app.settings", "app.encoder", "app.fleet", "app.web"},
+    "app.settings": BELOW,
+    "app.encoder": BELOW | {"app.settings", "app.encoder"},
+    "app.fleet": BELOW | {"app.settings", "app.fleet"},
+    "app.web": BELOW | {"app.settings", "app.encoder", "app.fleet", "app.web"},
 }
 HEAVY = {"torch", "transformers", "sentence_transformers", "numpy"}
 FORBIDDEN = {
@@ -24,6 +26,7 @@ FORBIDDEN = {
     "app.encoder": {"flask", "werkzeug", "gunicorn", "prometheus_client"},
     "app.settings": HEAVY | {"flask"},
     "app.errors": HEAVY | {"flask"},
+    "app.version": HEAVY | {"flask"},
 }
 
 
@@ -32,30 +35,47 @@ def room(module: str) -> str:
 
 
 def imported(path: Path) -> set[str]:
+    """What a module imports, for types alone, too; a name that is a module by the module's name."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
-            names |= {f"app.{alias.name}" for alias in node.names} if node.module == "app" else {str(node.module)}
+            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            modules = inside & set(NAMES)
+            names |= modules | ({str(node.module)} if inside - modules else set())
     return names
 
 
-MODULES = [path for path in sorted(ROOT.rglob("*.py")) if path != ROOT / "__init__.py"]
+def name_of(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+NAMES = {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
+MODULES = [path for path in NAMES.values() if path != ROOT / "__init__.py"]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_imports_run_one_way(path: Path) -> None:
-    own = room(".".join(path.with_suffix("").parts).removesuffix(".__init__"))
+    own = room(name_of(path))
     for name in imported(path):
-        if name.split(".")[0] == "app" and name != "app.__version__":
+        if name.split(".")[0] == "app":
             assert room(name) in ALLOWED[own], f"{path} imports {name}"
         assert name.split(".")[0] not in FORBIDDEN[own], f"{path} imports {name}"
 
 
+def test_no_arrow_runs_back() -> None:
+    """Of two modules of a room, too, one at most knows the other, however far apart."""
+    below = {name: imported(path) & set(NAMES) - {name} for name, path in NAMES.items() if name != "app"}
+    while below:
+        ready = [name for name, known in below.items() if not known & set(below)]
+        assert ready, f"these know each other in a circle, or above it: {sorted(below)}"
+        below = {name: known for name, known in below.items() if name not in ready}
+
+
 def test_the_walk_sees_imports() -> None:
-    assert "torch" in imported(ROOT / "encoder" / "torch_engine.py")
+    assert {"torch", "app.encoder.model"} <= imported(ROOT / "encoder" / "torch_engine.py")
     assert len(MODULES) > 20
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -16,8 +17,10 @@ from structlog.testing import capture_logs
 from tokenizers import normalizers, pre_tokenizers
 
 from app import encoder as encoders
+from app.encoder import describing, forms
 from app.encoder.reference import ODD, TEXTS
 from app.errors import ConfigurationError, ModelRefusedError
+from tests.kernel import engine_here, has_kernel
 from tests.layouts import (
     PROMPTS,
     SENTENCE,
@@ -257,6 +260,26 @@ LAYOUTS: dict[str, Layout] = {
 }
 
 
+# Of these the files alone say enough, and it must be taken; of others, that they are refused is enough.
+KNOWN_FORMS = {
+    "bert",
+    "bert. and gamma, beta",
+    "a teacher beside it",
+    "two shards",
+    "in float16",
+    "without activation, eps, padding",
+    "sentence_camembert_config.json",
+    "positions fewer than the limit",
+    "a limit of 1e30",
+    "stray files without modules.json",
+    "a folder that is a link",
+    "a default prompt",
+    "a default prompt of null",
+    "padding and truncation left in",
+    "padded on the left",
+}
+
+
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
     """One for all: their shapes are timed once."""
@@ -293,7 +316,7 @@ def test_right_or_refused(name: str, tmp_path: Path, cache: str) -> None:
     layout, folder = LAYOUTS[name], tmp_path / "model"
     layout.make(folder)
     found = {engine: outcome(folder, engine, cache) for engine in ("auto", T)}
-    assert found["auto"][0] == layout.engine, found["auto"]
+    assert found["auto"][0] == engine_here(layout.engine), found["auto"]
     if not layout.engine:
         for _, sentence in found.values():
             assert layout.refusal in sentence
@@ -305,3 +328,24 @@ def test_right_or_refused(name: str, tmp_path: Path, cache: str) -> None:
         lengths = np.linalg.norm(given, axis=1) * np.linalg.norm(wanted, axis=1)
         cosines = (given * wanted).sum(axis=1) / lengths
         assert cosines.min() >= 0.99999, (engine, OURS[int(cosines.argmin())], cosines.min())
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_without_the_reference_it_is_the_same_or_refused(
+    name: str, tmp_path: Path, cache: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is served without it has the description that the reference would give, but for the vectors."""
+    layout, folder = LAYOUTS[name], tmp_path / "model"
+    layout.make(folder)
+    with monkeypatch.context() as alone:
+        alone.setattr(describing, "made_with", lambda: "")
+        engine, found = outcome(folder, "auto", cache)
+    if not engine:
+        assert name not in KNOWN_FORMS or not has_kernel(), found
+        assert "\n" not in found
+        assert not layout.engine or found.endswith(forms.HOW)
+        return
+    assert layout.engine, "served, though the reference refuses it"
+    checkpoint = encoders.verify(str(folder))
+    asked = describing.obtain(checkpoint, Path(cache))
+    assert forms.describe(checkpoint) == msgspec.structs.replace(asked, made_with="", texts=(), vectors=())

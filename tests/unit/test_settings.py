@@ -8,6 +8,7 @@ import pytest
 from app import settings
 from app.encoder.native import library
 from app.errors import ConfigurationError
+from tests.kernel import has_kernel
 
 
 def test_defaults_are_those_of_the_design() -> None:
@@ -80,6 +81,7 @@ def test_every_setting_stands_in_the_readme() -> None:
     assert not missing
 
 
+@pytest.mark.skipif(not has_kernel(), reason="there is no kernel")
 def test_every_path_of_the_kernel_may_be_named() -> None:
     """Those that this processor cannot run, too."""
     kernel, index = library.load(), 0

@@ -1,4 +1,4 @@
-"""Our engine for BERT: the packed file (layout, packed, weights), the C kernel (kernel/, build, library), its checks.
+"""Our engine for BERT: the packed file (layout, packed, structs), the C kernel (kernel/, build, library), its checks.
 
 README.md beside this has the drawings.
 """
