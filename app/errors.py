@@ -50,19 +50,34 @@ class InvalidInputError(RequestError):
     status = 422
 
 
-class TextTooLongError(InvalidInputError):
+class TextError(InvalidInputError):
+    """One text of a request cannot be encoded; `index`: its place among them."""
+
+    def __init__(self, index: int, sentence: str, **details: str | int) -> None:
+        super().__init__(f"text {index} {sentence}", **details)
+        self.index = index
+
+
+class TextTooLongError(TextError):
     """A text is over the model's limit, and the request does not want it cut. Lengths count special tokens."""
 
     def __init__(self, index: int, tokens: int, max_tokens: int) -> None:
         super().__init__(
-            f"text {index} has {tokens} tokens, but this model takes {max_tokens}, special tokens included; "
+            index,
+            f"has {tokens} tokens, but this model takes {max_tokens}, special tokens included; "
             'shorten it, or send "truncate": true to have it cut',
             tokens=tokens,
             max_tokens=max_tokens,
         )
-        self.index = index
-        self.tokens = tokens
-        self.max_tokens = max_tokens
+
+
+class NoTokensError(TextError):
+    """A tokenizer without special tokens makes nothing of a text."""
+
+    error_type = "Empty"
+
+    def __init__(self, index: int) -> None:
+        super().__init__(index, "has no tokens for this model: there is nothing to encode")
 
 
 class BodyTooLargeError(RequestError):

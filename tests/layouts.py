@@ -21,6 +21,7 @@ from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer, normalizers, pre_tokenizers, processors
 from tokenizers.models import BPE, Unigram, WordPiece
 
+from app.encoder import bert as bert_family
 from app.encoder.reference import ODD, TEXTS
 from tests.native_checkpoints import change, write
 
@@ -100,7 +101,9 @@ def pieces() -> Tokenizer:
 
 def _save(folder: Path, config: Any, tokenizer: Tokenizer, kept: dict[str, Any], longest: int) -> Path:
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text(config.to_json_string(use_diff=False))
+    known = set(json.loads(config.to_json_string())) | {*bert_family.DEFAULTS, "pad_token_id"}
+    content = json.loads(config.to_json_string(use_diff=False))
+    write(folder / "config.json", {name: value for name, value in content.items() if name in known})
     save_file(random_tensors(transformers.AutoModel.from_config(config)), folder / "model.safetensors")
     tokenizer.save(str(folder / "tokenizer.json"))
     write(folder / "tokenizer_config.json", kept)

@@ -82,9 +82,19 @@ def is_one(config: Mapping[str, Any]) -> bool:
 def with_defaults(config: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """The configuration of a model of the family, with the defaults of its class.
 
-    Raises ModelRefusedError if a size is no positive integer; `path` is the file's, for the sentence.
+    Raises ModelRefusedError if a value is none that the class takes; `path` is the file's, for the sentence.
     """
-    full = DEFAULTS | dict(FAMILIES[config["model_type"]].defaults) | dict(config)
+    family = FAMILIES[config["model_type"]]
+    full = DEFAULTS | dict(family.defaults) | dict(config)
+    is_sound = {
+        "hidden_act": isinstance(full["hidden_act"], str),
+        "layer_norm_eps": isinstance(full["layer_norm_eps"], int | float) and full["layer_norm_eps"] > 0,
+        "is_decoder": isinstance(full["is_decoder"], bool),
+        "pad_token_id": type(full["pad_token_id"]) is int or not family.counts_from_padding,
+    }
+    for name, sound in is_sound.items():
+        if not sound:
+            raise ModelRefusedError(f"{path}: {name} is {full[name]!r}")
     for name in SIZES:
         value = full[name]
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:

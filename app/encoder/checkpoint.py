@@ -7,7 +7,7 @@ same files.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -53,17 +53,17 @@ class Checkpoint:
     @cached_property
     def files_sha256(self) -> str:
         """Of all files that bear on a vector, weights and names included: the same files, the same vectors."""
+        folders = {module.directory for module in self.recipe.modules} - {self.directory}
         lines = [f"{file.name} {file.sha256}" for file in self.weights]
-        lines += [f"{self._relative(path)} {_sha256(path)}" for path in sorted(set(self._bearing()))]
+        lines += [self.bearing_sha256(self.directory), *map(self.bearing_sha256, sorted(folders))]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-    def _relative(self, path: Path) -> str:
-        return path.relative_to(self.directory).as_posix()
-
-    def _bearing(self) -> Iterator[Path]:
-        for folder in {self.directory, *(module.directory for module in self.recipe.modules)}:
-            if folder.is_dir():
-                yield from (path for path in folder.iterdir() if path.name.endswith(BEARING) and path.is_file())
+    def bearing_sha256(self, folder: Path) -> str:
+        """Of a module's files beside its weights, and of those below it unless it lies in the model's own folder."""
+        paths = folder.iterdir() if folder == self.directory else folder.rglob("*")
+        bearing = sorted(path for path in paths if path.name.endswith(BEARING) and path.is_file())
+        lines = [f"{path.relative_to(self.directory).as_posix()} {_sha256(path)}" for path in bearing]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def verify(model: str, *, sha256: str = "", max_tokens: int = 0) -> Checkpoint:
@@ -74,7 +74,7 @@ def verify(model: str, *, sha256: str = "", max_tokens: int = 0) -> Checkpoint:
     """
     source = sources.locate(model)
     recipe = recipes.read(source.directory)
-    files = weightfiles.verify(source.directory, recipe.weighted, source.known_sha256)
+    files = weightfiles.verify(source.directory, recipe.weighted, recipe.perhaps_weighted, source.known_sha256)
     transformer = recipe.modules[0].directory
     own = [file for file in files if file.path.parent == transformer]
     _check_tokenizer(transformer)

@@ -104,6 +104,7 @@ class Encoder(Protocol):
 
         `normalize` None does as the model's own files say; `pooling` "none" gives token vectors, which are
         normalised only if `normalize` is true. Raises TextTooLongError if a text is over the limit and `truncate`
-        is false, InvalidInputError if `bounds` are exceeded, BackendError if a vector is not finite.
+        is false, NoTokensError if a text has none,
+        InvalidInputError if `bounds` are exceeded, BackendError if a vector is not finite.
         """
         ...

@@ -106,11 +106,12 @@ def _name(checkpoint: Checkpoint) -> str:
 
 
 def _read(path: Path) -> Description | None:
-    """None if there is none, or it is torn."""
+    """None if there is none, or it is torn or altered."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Description)
+        found = msgspec.json.decode(path.read_bytes(), type=Description)
     except (OSError, msgspec.DecodeError):
         return None
+    return found if found.is_sound else None
 
 
 def _write(path: Path, description: Description) -> None:

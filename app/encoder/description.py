@@ -41,6 +41,8 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     default_prompt: str = ""
     modules: tuple[str, ...]
     pooling: tuple[str, ...]
+    cut_dimension: int = 0
+    """Of a finished vector so many numbers are kept; 0: all."""
     texts: tuple[str, ...] = ()
     vectors: tuple[tuple[float, ...], ...] = ()
     """Of `texts`, with the default prompt, the model's own pooling and normalisation."""
@@ -49,6 +51,13 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     def longest(self) -> int:
         """Tokens that a text may have; 0: no limit."""
         return min((limit for limit in (self.own_limit, self.positions) if limit), default=0)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether its parts fit each other: what lies in a file may have been altered."""
+        sizes = {len(vector) for vector in self.vectors}
+        limits = (self.own_limit, self.positions, self.cut_dimension)
+        return min(limits) >= 0 and len(self.texts) == len(self.vectors) > 0 and len(sizes) == 1
 
     def read_tokenizer(self, folder: Path) -> Tokenizer:
         """The tokenizer in force; `folder`: where tokenizer.json lies. Raises ModelRefusedError."""

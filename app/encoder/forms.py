@@ -1,16 +1,17 @@
 """Descriptions without the reference: of those forms of a model's files that are known to come out the same there.
 
-Each form is a function and has a test beside the reference. What is not sure to be one is refused: where files may say
-two things, only transformers can tell which one holds.
+There is one form so far, BERT's own: a WordPiece tokenizer, a Pooling, perhaps a Normalize. Each file must be one of
+known_files.py: where files may say two things, only sentence-transformers can tell which one holds. A test holds
+each form against it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
@@ -20,33 +21,18 @@ from tokenizers.processors import TemplateProcessing
 from app.encoder import bert
 from app.encoder.checkpoint import Checkpoint
 from app.encoder.description import Description, canonical, check_vocabulary, sha256_of
-from app.encoder.recipe import read_object
+from app.encoder.known_files import USUAL, Config, ModelConfig, SentenceConfig, SpecialTokens, Token, TokenizerConfig
+from app.encoder.recipe import POOLING_FLAGS, read_object
 from app.errors import ModelRefusedError
 
 HOW = "`pip install sentence-transformers` brings it"
-SPECIAL = {
-    "unk_token": "[UNK]",
-    "sep_token": "[SEP]",
-    "pad_token": "[PAD]",
-    "cls_token": "[CLS]",
-    "mask_token": "[MASK]",
-}
-# Keys of tokenizer_config.json whose value is known to do nothing; those of the BertNormalizer are looked at beside it.
-IDLE = frozenset(
-    {"name_or_path", "do_basic_tokenize", "model_max_length", "never_split", "tokenizer_class", "tokenizer_file"}
-    | {"special_tokens_map_file", "clean_up_tokenization_spaces", "do_lower_case", "strip_accents"}
-    | {"tokenize_chinese_chars", "padding_side", "max_length", "stride", "truncation_strategy", "pad_to_multiple_of"}
-    | {"pad_token_type_id", "backend", "is_local", "local_files_only"}
+# Files that say more of a tokenizer or a model, in ways that are not followed here.
+OTHERS = (
+    *("added_tokens.json", "adapter_config.json", "processor_config.json", "preprocessor_config.json"),
+    *("chat_template.json", "chat_template.jinja"),
 )
-USUAL: dict[str, Any] = {
-    **SPECIAL,
-    "truncation_side": "right",
-    "additional_special_tokens": [],
-    "extra_special_tokens": {},
-    "split_special_tokens": False,
-    "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
-}
-CLASSES = (None, "BertTokenizer", "BertTokenizerFast")
+CLASSES = {f"sentence_transformers.models.{kind}" for kind in ("Transformer", "Pooling", "Normalize")} | {""}
+File = TypeVar("File", bound=msgspec.Struct)
 
 
 class _NotSureError(Exception):
@@ -64,25 +50,27 @@ def describe(checkpoint: Checkpoint) -> Description:
 
 
 def _word_piece(checkpoint: Checkpoint) -> Description:
-    """BERT's own tokenizer, all of it in tokenizer.json, which tokenizer_config.json does not contradict."""
     recipe, folder = checkpoint.recipe, checkpoint.recipe.modules[0].directory
-    if recipe.model_type != "bert" or recipe.modules[0].kind != "Transformer":
-        raise _NotSureError(f"its architecture is {recipe.model_type!r}")
-    config = read_object(folder / "tokenizer_config.json", optional=True)
-    _check_config(config)
-    _check_added(read_object(folder / "special_tokens_map.json", optional=True))
-    tokenizer = _read(folder / "tokenizer.json")
-    _check_tokenizer(tokenizer, config)
-    check_vocabulary(tokenizer, recipe.config["vocab_size"], folder)
-    _check_known(recipe.sentence, {"max_seq_length": None, "do_lower_case": False}, "sentence_bert_config.json")
+    config = _known(recipe.config, Config, "config.json")
+    _check_modules(checkpoint)
+    if config.is_decoder:
+        raise _NotSureError("it is a decoder")
+    if not 0 <= config.pad_token_id < config.vocab_size:
+        raise _NotSureError(f"config.json has pad_token_id {config.pad_token_id}")
+    sentence = _known(recipe.sentence, SentenceConfig, "sentence_bert_config.json")
+    if sentence.do_lower_case:
+        raise _NotSureError("sentence_bert_config.json has do_lower_case")
+    stated = _stated(folder)
+    tokenizer = _tokenizer(folder, stated)
+    check_vocabulary(tokenizer, config.vocab_size, folder)
     prompts, default_prompt = _prompts(checkpoint.directory)
-    positions = bert.positions(recipe.config)
+    own_limit = sentence.max_seq_length or min(stated.model_max_length, config.max_position_embeddings)
     return Description(
         made_with="",
         tokenizer="",
         tokenizer_sha256=sha256_of(tokenizer),
-        own_limit=_own_limit(recipe.sentence, config, recipe.config),
-        positions=positions,
+        own_limit=int(own_limit),
+        positions=bert.positions(recipe.config),
         prompts=prompts,
         default_prompt=default_prompt,
         modules=tuple(module.kind for module in recipe.modules),
@@ -90,89 +78,99 @@ def _word_piece(checkpoint: Checkpoint) -> Description:
     )
 
 
-def _read(path: Path) -> Tokenizer:
+def _read(folder: Path, file: str, kind: type[File]) -> File:
+    return _known(read_object(folder / file, optional=True), kind, file)
+
+
+def _known(content: Any, kind: type[File], file: str) -> File:
+    try:
+        return msgspec.convert(content, kind)
+    except msgspec.ValidationError as error:
+        raise _NotSureError(f"{file}: {error}") from None
+
+
+def _check_modules(checkpoint: Checkpoint) -> None:
+    recipe, folder = checkpoint.recipe, checkpoint.recipe.modules[0].directory
+    odd = [module.class_path for module in recipe.modules if module.class_path not in CLASSES]
+    if odd or [module.kind for module in recipe.modules[:2]] != ["Transformer", "Pooling"]:
+        raise _NotSureError(f"its modules are {', '.join(odd or [module.kind for module in recipe.modules])}")
+    found = [name for name in OTHERS if (folder / name).exists() or (checkpoint.directory / name).exists()]
+    if found:
+        raise _NotSureError(f"it has {found[0]}")
+    pooling = dict(recipe.modules[1].config)
+    if recipe.modules[1].class_path:  # one that is not there is made by sentence-transformers, and by us
+        width = pooling.pop("word_embedding_dimension", None) or pooling.pop("embedding_dimension", None)
+        kinds = dict.fromkeys((*POOLING_FLAGS, "include_prompt"), bool) | {"pooling_mode": str}
+        if width != recipe.config["hidden_size"] or any(
+            type(value) is not kinds.get(name) for name, value in pooling.items()
+        ):
+            raise _NotSureError("its Pooling module has a config.json of its own kind")
+
+
+def _stated(folder: Path) -> TokenizerConfig:
+    """tokenizer_config.json, if nothing in it or beside it makes another token special."""
+    stated = _known(
+        read_object(folder / "tokenizer_config.json", optional=True), TokenizerConfig, "tokenizer_config.json"
+    )
+    beside = _known(
+        read_object(folder / "special_tokens_map.json", optional=True), SpecialTokens, "special_tokens_map.json"
+    )
+    usual = {name: (token, Token(token)) for name, token in USUAL.items()}
+    for name, tokens in usual.items():
+        if getattr(stated, name) not in tokens or getattr(beside, name) not in tokens:
+            raise _NotSureError(f"its {name} is another one")
+    added = [token for token in stated.added_tokens_decoder.values() if token not in [Token(t) for t in USUAL.values()]]
+    if added or stated.model_input_names != ("input_ids", "token_type_ids", "attention_mask"):
+        raise _NotSureError(f"tokenizer_config.json adds {added[0].content if added else 'model_input_names'}")
+    return stated
+
+
+def _tokenizer(folder: Path, stated: TokenizerConfig) -> Tokenizer:
+    """That of tokenizer.json: transformers builds it anew, of its vocabulary, and it must come out equal."""
+    path = folder / "tokenizer.json"
     if not path.is_file():
         raise _NotSureError("it has no tokenizer.json")
     try:
-        return Tokenizer.from_file(str(path))
+        tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # noqa: BLE001 - the tokenizers library raises plain Exception
         raise ModelRefusedError(f"{path}: is no tokenizer: {error}") from None
-
-
-def _check_config(config: Mapping[str, Any]) -> None:
-    if config.get("tokenizer_class") not in CLASSES:
-        raise _NotSureError(f"its tokenizer is of class {config['tokenizer_class']!r}")
-    _check_known({name: value for name, value in config.items() if name not in IDLE}, USUAL, "tokenizer_config.json")
-
-
-def _check_known(found: Mapping[str, Any], usual: Mapping[str, Any], file: str) -> None:
-    """Every key is a known one with its usual value; None: with any."""
-    for name, value in found.items():
-        if name == "added_tokens_decoder":
-            _check_added({key: token.get("content") for key, token in value.items()})
-        elif name not in usual or not (usual[name] is None or _plain(value) == usual[name] or value in ([], {})):
-            raise _NotSureError(f"{file} has {name}")
-
-
-def _plain(value: Any) -> Any:
-    """A token is stored as its text, or as an object around it."""
-    return value.get("content") if isinstance(value, dict) and "content" in value else value
-
-
-def _check_added(named: Mapping[str, Any]) -> None:
-    odd = [value for value in map(_plain, named.values()) if value not in SPECIAL.values()]
-    if odd:
-        raise _NotSureError(f"it has added tokens ({odd[0]!r})")
-
-
-def _check_tokenizer(tokenizer: Tokenizer, config: Mapping[str, Any]) -> None:
-    """transformers builds a BertTokenizer anew, of the vocabulary and tokenizer_config.json: it must come out equal."""
-    stored = json.loads(canonical(tokenizer))
-    built = json.loads(canonical(_built(tokenizer.get_vocab(with_added_tokens=False), config)))
-    odd = [name for name in built if stored.get(name) != built[name]]
+    own = json.loads(canonical(tokenizer))
+    built = json.loads(canonical(_built(tokenizer.get_vocab(with_added_tokens=False), stated)))
+    odd = [name for name in built if own.get(name) != built[name]]
     if odd:
         raise _NotSureError(f"its tokenizer.json has a {odd[0]} that is not what tokenizer_config.json says")
+    return tokenizer
 
 
-def _built(vocabulary: dict[str, int], config: Mapping[str, Any]) -> Tokenizer:
+def _built(vocabulary: dict[str, int], stated: TokenizerConfig) -> Tokenizer:
     """As transformers' BertTokenizer does it."""
-    missing = [token for token in SPECIAL.values() if token not in vocabulary]
+    missing = [token for token in USUAL.values() if token not in vocabulary]
     if missing:
         raise _NotSureError(f"its vocabulary has no {missing[0]}")
-    built = Tokenizer(WordPiece(vocabulary, unk_token=SPECIAL["unk_token"]))
+    cls, sep = USUAL["cls_token"], USUAL["sep_token"]
+    built = Tokenizer(WordPiece(vocabulary, unk_token=USUAL["unk_token"]))
     built.normalizer = BertNormalizer(
         clean_text=True,
-        handle_chinese_chars=config.get("tokenize_chinese_chars", True),
-        strip_accents=config.get("strip_accents"),
-        lowercase=config.get("do_lower_case", True),
+        handle_chinese_chars=stated.tokenize_chinese_chars,
+        strip_accents=stated.strip_accents,
+        lowercase=stated.do_lower_case,
     )
     built.pre_tokenizer = BertPreTokenizer()
-    cls, sep = SPECIAL["cls_token"], SPECIAL["sep_token"]
     built.post_processor = TemplateProcessing(
         single=f"{cls}:0 $A:0 {sep}:0",
         pair=f"{cls}:0 $A:0 {sep}:0 $B:1 {sep}:1",
         special_tokens=[(cls, vocabulary[cls]), (sep, vocabulary[sep])],
     )
-    built.add_special_tokens(list(SPECIAL.values()))
+    built.add_special_tokens(list(USUAL.values()))
     return built
 
 
 def _prompts(directory: Path) -> tuple[dict[str, str], str]:
-    stated = read_object(directory / "config_sentence_transformers.json", optional=True)
-    if stated.get("model_type", "SentenceTransformer") != "SentenceTransformer":
-        raise _NotSureError(f"it is a {stated['model_type']}")
-    prompts = stated.get("prompts") or {}
-    if not isinstance(prompts, dict):
-        raise _NotSureError("its prompts are no object")
-    named = {str(name): text for name, text in prompts.items() if text}
-    default = stated.get("default_prompt_name")
-    if default is not None and default not in {*prompts, "query", "document"}:
+    """The prompts that are not empty, and the default one."""
+    file = "config_sentence_transformers.json"
+    stated = _read(directory, file, ModelConfig)
+    default = stated.default_prompt_name
+    if default is not None and default not in {*stated.prompts, "query", "document"}:
         raise ModelRefusedError(f"{directory}: its default prompt is {default!r}, but there is none of that name")
-    return named, named.get(default or "", "")
-
-
-def _own_limit(sentence: Mapping[str, Any], tokenizer: Mapping[str, Any], config: Mapping[str, Any]) -> int:
-    """As sentence-transformers: its own file, else the lesser of the tokenizer's and the positions."""
-    stated = sentence.get("max_seq_length")
-    limits = [stated] if stated is not None else [tokenizer.get("model_max_length"), config["max_position_embeddings"]]
-    return int(min((limit for limit in limits if isinstance(limit, int | float) and 0 < limit < 10**9), default=0))
+    named = {name: text for name, text in stated.prompts.items() if text}
+    return named, "" if default is None else named.get(default, "")

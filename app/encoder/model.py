@@ -12,13 +12,13 @@ from tokenizers import Tokenizer
 from app.encoder.checkpoint import Checkpoint
 from app.encoder.contract import ModelInfo
 from app.encoder.description import Description
-from app.encoder.recipe import Recipe
+from app.encoder.recipe import Module, Recipe
 from app.errors import ConfigurationError
 
 # Room for the special tokens of every usual tokenizer (two or three) and a little text.
 MIN_TOKENS = 8
-# Modules whose configuration shapes a vector in ways that `pooling` and `normalize` do not tell.
-OWN_CONFIG = ("Dense", "LayerNorm", "WeightedLayerPooling")
+# Modules of which other parts of a fingerprint tell all.
+TOLD_ELSEWHERE = ("Transformer", "Pooling", "Normalize", "Dropout")
 
 # Keys of config.json that do not shape a vector: who wrote it, for what, and how it is trained.
 IDLE_CONFIG = frozenset(
@@ -55,6 +55,10 @@ class Model:
         """The tokenizer in force. Raises ModelRefusedError if its file is torn."""
         return self.description.read_tokenizer(self.recipe.modules[0].directory)
 
+    def cut(self, dimension: int) -> int:
+        """Numbers that are kept of a finished vector."""
+        return min(dimension, self.description.cut_dimension or dimension)
+
     @property
     def fingerprint(self) -> str:
         """A sha256 over all that makes the embedding space, so that two fleets can be compared.
@@ -67,14 +71,21 @@ class Model:
         parts = {
             "weights": [file.sha256 for file in self.checkpoint.weights],
             "config": {name: value for name, value in recipe.config.items() if name not in IDLE_CONFIG},
-            "modules": [(module.kind, module.config if module.kind in OWN_CONFIG else {}) for module in recipe.modules],
+            "modules": [(module.kind, self._says(module)) for module in recipe.modules],
             "pooling": [described.pooling, _pooling_options(recipe)],
             "tokenizer": [described.tokenizer_sha256, described.splits_special_tokens, described.takes_type_ids],
             "limit": [described.longest, described.cut_side],
             "prompts": described.prompts,
             "default_prompt": described.default_prompt,
+            "cut_dimension": described.cut_dimension,
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def _says(self, module: Module) -> Any:
+        """What a module's own files say beside the weights; of a kind that we do not know, all of them."""
+        if module.kind in TOLD_ELSEWHERE:
+            return {}
+        return module.config if module.kind == "Dense" else self.checkpoint.bearing_sha256(module.directory)
 
     def info(self, *, engine: str, precision: str, dimension: int, **computed: Any) -> ModelInfo:
         """The facts of a model that an engine computes; `computed`: those that the native engine has beside."""

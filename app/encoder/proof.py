@@ -10,8 +10,6 @@ from app.errors import ModelRefusedError
 
 # What each precision keeps of any model, and more; a wrong weight, pooling or activation falls far below.
 LEAST_COSINE = {"float32": 0.9999, "bfloat16": 0.999, "int8": 0.99}
-
-
 # The first of the described texts: more would make every worker's start wait.
 FEW = 3
 
@@ -32,16 +30,18 @@ def hold(encoder: Encoder, description: Description, *, thoroughly: bool) -> Non
     # BERT_MAX_TOKENS may cut some that the reference left longer.
     is_lower = encoder.info.max_tokens != description.longest
     kept = [index for index, lost in enumerate(found.lost_tokens) if not (lost and is_lower)]
-    least = float(_cosines(given[kept], stored[kept]).min(initial=1.0))
+    least = float(cosines(given[kept], stored[kept]).min(initial=1.0))
     needed = LEAST_COSINE[encoder.info.precision]
-    if not least >= needed:
+    if not least >= needed:  # nor if it is no number
         raise ModelRefusedError(
             f"{encoder.info.model_id}: this worker's vectors are not sentence-transformers' "
             f"(least cosine {least:.6f}, at least {needed} is needed)"
         )
 
 
-def _cosines(given: np.ndarray, stored: np.ndarray) -> np.ndarray:
+def cosines(given: np.ndarray, stored: np.ndarray) -> np.ndarray:
+    """Between rows; of two that are all zeros 1."""
     lengths = np.linalg.norm(given, axis=1) * np.linalg.norm(stored, axis=1)
-    cosines: np.ndarray = (given * stored).sum(axis=1) / lengths
-    return cosines
+    both_zero = ~given.any(axis=1) & ~stored.any(axis=1)
+    found: np.ndarray = np.where(both_zero, 1.0, (given * stored).sum(axis=1) / np.where(lengths == 0, 1.0, lengths))
+    return found

@@ -17,6 +17,7 @@ from app.errors import ModelRefusedError
 
 # sentence-transformers modules that have weights of their own, beside the Transformer.
 WEIGHTED = ("Dense", "LayerNorm", "StaticEmbedding", "WordEmbeddings", "CNN", "LSTM", "WeightedLayerPooling")
+WEIGHTLESS = ("Pooling", "Normalize", "Dropout", "WordWeights", "BoW")
 SENTENCE_FILES = tuple(
     f"sentence_{name}_config.json"
     for name in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
@@ -34,11 +35,14 @@ POOLING_FLAGS = {
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """One step from tokens to vector: its class name without the path, its folder, its configuration."""
+    """One step from tokens to vector."""
 
     kind: str
+    """Its class, without the path."""
     directory: Path
     config: dict[str, Any]
+    class_path: str = ""
+    """As modules.json has it; "" if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,14 @@ class Recipe:
 
     @property
     def weighted(self) -> list[Path]:
-        """The folders of the modules that have weights, in their order; the first module always has."""
+        """The folders of the modules that must have weights, in their order; the first module always has."""
         return [module.directory for place, module in enumerate(self.modules) if place == 0 or module.kind in WEIGHTED]
+
+    @property
+    def perhaps_weighted(self) -> list[Path]:
+        """The folders of modules that may have weights, there or below."""
+        known = (*WEIGHTED, *WEIGHTLESS)
+        return [module.directory for module in self.modules[1:] if module.kind not in known]
 
     @property
     def model_type(self) -> str:
@@ -95,7 +105,7 @@ def _sentence(transformer: Path) -> dict[str, Any]:
 
 def _overrides(sentence: dict[str, Any]) -> dict[str, Any]:
     """What sentence-transformers hands to AutoConfig beside the file."""
-    return dict(sentence.get("config_kwargs", sentence.get("config_args")) or {})
+    return dict(sentence.get("config_args", sentence.get("config_kwargs")) or {})
 
 
 def _modules(directory: Path) -> list[Module]:
@@ -107,6 +117,9 @@ def _modules(directory: Path) -> list[Module]:
         ]
     if not isinstance(listed, list) or not listed or not all(isinstance(entry, dict) for entry in listed):
         raise ModelRefusedError(f"{directory / 'modules.json'}: expected a list of modules")
+    names = [str(entry.get("name", "")) for entry in listed]
+    if "" in names or len(set(names)) < len(names):
+        raise ModelRefusedError(f"{directory / 'modules.json'}: expected a name of its own for each module")
     return [_module(directory, entry) for entry in listed]
 
 
@@ -120,7 +133,7 @@ def _module(directory: Path, entry: dict[str, Any]) -> Module:
     if path.is_absolute() or ".." in path.parts:
         raise ModelRefusedError(f"{directory / 'modules.json'}: path {entry.get('path')!r} leads out of the model")
     folder = directory / path
-    return Module(kind.rpartition(".")[2], folder, read_object(folder / "config.json", optional=True))
+    return Module(kind.rpartition(".")[2], folder, read_object(folder / "config.json", optional=True), kind)
 
 
 def _pooling(config: dict[str, Any] | None, directory: Path) -> tuple[str, ...]:
@@ -132,6 +145,8 @@ def _pooling(config: dict[str, Any] | None, directory: Path) -> tuple[str, ...]:
         modes = (named,) if isinstance(named, str) else tuple(named)
     else:
         modes = tuple(mode for flag, mode in POOLING_FLAGS.items() if config.get(flag)) or ("mean",)
+    if not modes:
+        raise ModelRefusedError(f"{directory}: its pooling is an empty list")
     unknown = [mode for mode in modes if mode not in POOLING_FLAGS.values()]
     if unknown:
         raise ModelRefusedError(f"{directory}: pooling {unknown[0]!r} is not known")

@@ -14,7 +14,8 @@ from transformers import PreTrainedTokenizerBase
 from app.encoder import torch_loading
 from app.encoder.checkpoint import Checkpoint
 from app.encoder.description import Description, canonical, check_vocabulary, sha256_of
-from app.errors import ModelRefusedError, one_line
+from app.encoder.tokens import TextTokenizer
+from app.errors import ModelRefusedError, NoTokensError, one_line
 
 # Scripts, cases, spaces, marks, special tokens as text, numbers, code, and more than most limits.
 TEXTS = (
@@ -78,6 +79,7 @@ def _describe(checkpoint: Checkpoint, made_with: str) -> Description:
         default_prompt=prompt,
         modules=tuple(type(module).__name__ for module in model),
         pooling=_pooling(model),
+        cut_dimension=model.truncate_dim or 0,
         texts=texts,
         vectors=_vectors(model, texts, checkpoint),
         **about_tokens,
@@ -91,12 +93,13 @@ def _check_numbers(model: SentenceTransformer, checkpoint: Checkpoint) -> None:
 
 
 def _default_prompt(model: SentenceTransformer) -> str:
-    return (model.prompts.get(model.default_prompt_name) or "") if model.default_prompt_name else ""
+    name = model.default_prompt_name
+    return "" if name is None else model.prompts.get(name) or ""
 
 
 def _own_limit(model: SentenceTransformer) -> int:
     """A tokenizer that means "no limit" says 1e30."""
-    by_call = getattr(model[0], "processing_kwargs", {}).get("text", {}).get("max_length")
+    by_call = (getattr(model[0], "processing_kwargs", {}).get("text") or {}).get("max_length")
     limit = by_call or model.max_seq_length
     return int(limit) if isinstance(limit, int | float) and 0 < limit < 10**9 else 0
 
@@ -165,11 +168,20 @@ def _texts_told_otherwise(model: SentenceTransformer, described: Description, pr
     special = " ".join(theirs.all_special_tokens)
     for text in (*TEXTS, *ODD, f"a{special} b", special, _long_text(limit)):
         features = model[0].preprocess([text], prompt=prompt or None)
-        mine = ours.tokenize([prompt + text], truncate=True)[0]
+        ids, type_ids = _by(ours, prompt + text)
         types = features.get("token_type_ids")
-        is_same = _listed(features.get("input_ids")) == mine.ids and features.get("modality") == "text"
-        if not is_same or (types is not None and _listed(types) != mine.type_ids):
+        is_same = _listed(features.get("input_ids")) == ids and features.get("modality") == "text"
+        if not is_same or (types is not None and _listed(types) != type_ids):
             yield text
+
+
+def _by(tokenizer: TextTokenizer, text: str) -> tuple[list[int], list[int]]:
+    """Ids and type ids of a text, which may have none."""
+    try:
+        found = tokenizer.tokenize([text], truncate=True)[0]
+    except NoTokensError:
+        return [], []
+    return found.ids, found.type_ids
 
 
 def _listed(tensor: torch.Tensor | None) -> list[int]:

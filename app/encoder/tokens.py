@@ -8,7 +8,7 @@ from typing import Literal
 
 from tokenizers import Tokenizer
 
-from app.errors import TextTooLongError
+from app.errors import NoTokensError, TextTooLongError
 
 Side = Literal["left", "right"]
 
@@ -53,18 +53,27 @@ class TextTokenizer:
         self._takes_type_ids = takes_type_ids
         self._special_tokens = tokenizer.num_special_tokens_to_add(False)  # noqa: FBT003 - not a pair
 
-    def tokenize(self, texts: Sequence[str], *, truncate: bool) -> list[TokenizedText]:
-        """Tokenize each text. Raises TextTooLongError if one is over the limit and `truncate` is false."""
-        return [self._tokenize(index, text, truncate=truncate) for index, text in enumerate(texts)]
+    def tokenize(
+        self, texts: Sequence[str], *, truncate: bool, places: Sequence[int] | None = None
+    ) -> list[TokenizedText]:
+        """Tokenize each text.
 
-    def _tokenize(self, index: int, text: str, *, truncate: bool) -> TokenizedText:
+        Raises TextTooLongError if one is over the limit and `truncate` is false, NoTokensError if one has none; they
+        name the text by its number in `places`.
+        """
+        numbered = zip(places or range(len(texts)), texts, strict=True)
+        return [self._tokenize(place, text, truncate=truncate) for place, text in numbered]
+
+    def _tokenize(self, place: int, text: str, *, truncate: bool) -> TokenizedText:
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         room = self._max_tokens - self._special_tokens
         lost = max(0, len(encoding) - room) if self._max_tokens else 0
         if lost:
             if not truncate:
-                raise TextTooLongError(index, len(encoding) + self._special_tokens, self._max_tokens)
+                raise TextTooLongError(place, len(encoding) + self._special_tokens, self._max_tokens)
             encoding.truncate(room, direction=self._cut_side)
         whole = self._tokenizer.post_process(encoding)
         ids = whole.ids
+        if not ids:
+            raise NoTokensError(place)
         return TokenizedText(ids, whole.type_ids if self._takes_type_ids else [0] * len(ids), lost)

@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from app.encoder.model import Model
 from app.encoder.tokens import TokenizedText
-from app.errors import TextTooLongError
+from app.errors import NoTokensError, TextTooLongError
 
 # One forward takes at most this many tokens, padding included: attention's scratch grows with it (100 MB at 32 × 256).
 FORWARD_TOKENS = 2048
@@ -33,7 +33,10 @@ class Batches:
 
 
 class Batcher(Protocol):
-    """Prepares texts for the model; raises TextTooLongError if one is over the limit and may not be cut."""
+    """Prepares texts for the model.
+
+    Raises TextTooLongError if one is over the limit and may not be cut, NoTokensError if one has none.
+    """
 
     def prepare(self, texts: Sequence[str], *, truncate: bool) -> Batches:
         """See the class."""
@@ -112,6 +115,8 @@ class PlainBatcher:
         """See `Batcher`."""
         lengths = self._lengths([self._prompt + text for text in texts])
         lost = [max(0, length - self._max_tokens) if self._max_tokens else 0 for length in lengths]
+        if 0 in lengths and isinstance(self._model.tokenizer, PreTrainedTokenizerBase):
+            raise NoTokensError(lengths.index(0))
         for index, tokens in enumerate(lost):
             if tokens and not truncate:
                 raise TextTooLongError(index, lengths[index], self._max_tokens)

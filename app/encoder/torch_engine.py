@@ -41,7 +41,9 @@ class TorchEncoder:
             self._pipeline.pop()
         self._batcher = batcher(loaded, model)
         self._hidden = int(getattr(loaded[0], "get_embedding_dimension", int)() or 0)
-        self.info = model.info(engine=NAME, precision=PRECISION, dimension=int(loaded.get_embedding_dimension() or 0))
+        self.info = model.info(
+            engine=NAME, precision=PRECISION, dimension=model.cut(int(loaded.get_embedding_dimension() or 0))
+        )
         self.encode(["warm " * WARM_UP_WORDS])
 
     def encode(
@@ -64,8 +66,12 @@ class TorchEncoder:
                 found = self._token_vectors(features) if pooling == "none" else self._text_vectors(features)
                 for position, vector in zip(positions, found, strict=True):
                     vectors[position] = vector
-        by_default = self._normalizes and pooling is None
-        vectors = finished(vectors, normalize=by_default if normalize is None else normalize)
+        vectors = finished(
+            vectors,
+            normalize=normalize,
+            by_default=self._normalizes and pooling is None,
+            dimension=None if pooling == "none" else self.info.dimension,
+        )
         return Embeddings(
             vectors=vectors if pooling == "none" else np.stack(vectors),
             tokens=prepared.tokens,

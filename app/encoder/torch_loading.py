@@ -38,11 +38,11 @@ def load(checkpoint: Checkpoint, longest: int = 0) -> SentenceTransformer:
 
 
 def check_whole(model: SentenceTransformer, checkpoint: Checkpoint) -> None:
-    """Refuse a file that lacks tensors: transformers would fill them with random numbers and only warn.
+    """Raise ModelRefusedError if files lack tensors: transformers would fill them with random numbers and only warn.
 
-    BERT's family was checked when the files were (bert.py). Raises ModelRefusedError.
+    Of BERT's family the files were checked (bert.py), but for what the class that was taken has beside the encoder.
     """
-    if checkpoint.tensors or type(model[0]).__name__ != "Transformer":
+    if type(model[0]).__name__ != "Transformer":
         return
     inner = model[0].auto_model
     _, report = type(inner).from_pretrained(

@@ -7,8 +7,17 @@ import numpy as np
 from app.errors import BackendError
 
 
-def finished(found: list[np.ndarray], *, normalize: bool) -> list[np.ndarray]:
-    """What a model gave, normalized if asked. Raises BackendError if a number of it is not finite."""
+def finished(
+    found: list[np.ndarray], *, normalize: bool | None, by_default: bool, dimension: int | None = None
+) -> list[np.ndarray]:
+    """What a model gave, cut to `dimension` numbers and normalized as sentence-transformers does it.
+
+    `normalize` None does as the model's own module, which comes before the cut; true, what was asked for, after it.
+    Raises BackendError if a number is not finite.
+    """
+    if normalize is None and by_default:
+        found = [normalized(vectors) for vectors in found]
+    found = [vectors[..., :dimension] for vectors in found]
     if normalize:
         found = [normalized(vectors) for vectors in found]
     if not all(np.isfinite(vectors).all() for vectors in found):

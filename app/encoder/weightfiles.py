@@ -25,8 +25,8 @@ class WeightFile:
     """Path relative to the model's directory."""
     sha256: str
     shapes: dict[str, Shape]
-    dtypes: frozenset[str]
-    """As safetensors names them, such as "F32"."""
+    dtypes: dict[str, str]
+    """Of each tensor, as safetensors names them, such as "F32"."""
     identity: tuple[int, ...]
     """Device, inode, size and time of change: who maps the file later must find the same."""
 
@@ -36,14 +36,16 @@ class WeightFile:
             raise ModelRefusedError(f"{self.path}: has changed since it was verified; a reload (HUP) verifies it again")
 
 
-def verify(directory: Path, folders: Iterable[Path], known_sha256: dict[str, str]) -> tuple[WeightFile, ...]:
-    """Check every weight file of the modules in `folders`, in their order.
+def verify(
+    directory: Path, folders: Iterable[Path], perhaps: Iterable[Path], known_sha256: dict[str, str]
+) -> tuple[WeightFile, ...]:
+    """Check every weight file of the modules in `folders`, in their order, and those at or below `perhaps`.
 
     `known_sha256` maps a file's path relative to `directory` to the hash it must have.
     Raises ModelRefusedError with one line that names the file.
     """
     files = []
-    for path in _needed(folders):
+    for path in (*_needed(folders), *_below(perhaps)):
         name = path.relative_to(directory).as_posix()
         identity = _identity(path)
         shapes, dtypes = _read_header(path)
@@ -66,13 +68,27 @@ def _needed(folders: Iterable[Path]) -> Iterator[Path]:
             _refuse_missing(folder)
 
 
+def _below(folders: Iterable[Path]) -> Iterator[Path]:
+    """Weight files somewhere in modules that are not known to have some. Raises ModelRefusedError for a pickle."""
+    for folder in folders:
+        found = sorted(folder.rglob("*.safetensors"))
+        beside = {path.parent for path in found}
+        for pattern in PICKLES:
+            for path in sorted(folder.rglob(pattern)):
+                if path.parent not in beside:
+                    _refuse_missing(path.parent)
+        yield from found
+
+
 def _shards(index_file: Path) -> list[Path]:
     try:
         names = set(json.loads(index_file.read_text(encoding="utf-8"))["weight_map"].values())
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         raise ModelRefusedError(f"{index_file}: is no index of weight files") from None
-    paths = [index_file.parent / Path(str(name)).name for name in sorted(names)]
+    paths = [index_file.parent / str(name) for name in sorted(names)]
     for path in paths:
+        if path.parent != index_file.parent:
+            raise ModelRefusedError(f"{index_file}: names {path.name} in another folder")
         if not path.is_file():
             raise ModelRefusedError(f"{path}: is missing, though {index_file.name} names it")
     return paths
@@ -88,13 +104,13 @@ def _refuse_missing(directory: Path) -> None:
     raise ModelRefusedError(f"{directory / 'model.safetensors'}: is missing")
 
 
-def _read_header(path: Path) -> tuple[dict[str, Shape], frozenset[str]]:
-    """Each tensor's shape, and all dtypes. safetensors checks the header's length, the offsets and the size."""
+def _read_header(path: Path) -> tuple[dict[str, Shape], dict[str, str]]:
+    """Each tensor's shape and dtype. safetensors checks the header's length, the offsets and the size."""
     try:
         with safe_open(path, framework="numpy") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
             shapes = {name: tuple(tensor.get_shape()) for name, tensor in slices.items()}
-            return shapes, frozenset(tensor.get_dtype() for tensor in slices.values())
+            return shapes, {name: tensor.get_dtype() for name, tensor in slices.items()}
     except (SafetensorError, OSError) as error:
         raise ModelRefusedError(f"{path}: is no sound safetensors file: {error}") from None
 

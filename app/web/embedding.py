@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, g
 
 from app.encoder import Bounds, Embeddings, Pooling
-from app.errors import InvalidInputError, TextTooLongError
+from app.errors import InvalidInputError, TextError
 from app.web.answers import json_response
 from app.web.hooks import milliseconds, note
 from app.web.schemas import checked_texts, place
@@ -28,7 +28,7 @@ class Options:
 def embed(text: str | list[str], options: Options, *, key: str) -> Embeddings:
     """Encode the text or texts that stand under `key` in the request, and record what it took.
 
-    Raises EmptyInputError, InvalidInputError (TextTooLongError with its place), NotReadyError, BackendError.
+    Raises EmptyInputError, InvalidInputError (TextError with its place), NotReadyError, BackendError.
     """
     service = services()
     texts = checked_texts(text, service.settings, key)
@@ -41,8 +41,9 @@ def embed(text: str | list[str], options: Options, *, key: str) -> Embeddings:
             texts, normalize=options.normalize, truncate=truncate, pooling=options.pooling, bounds=bounds
         )
     except InvalidInputError as error:
-        where = place(key, text, error.index) if isinstance(error, TextTooLongError) else f"$.{key}"
-        raise InvalidInputError(error.message, where=where, **error.details) from None
+        where = place(key, text, error.index) if isinstance(error, TextError) else f"$.{key}"
+        error.details = {"where": where, **error.details}
+        raise
     _record(found, texts)
     return found
 

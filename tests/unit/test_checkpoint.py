@@ -60,7 +60,7 @@ def without_tokenizer(model: Path) -> None:
 
 
 def with_pickled_dense(model: Path) -> None:
-    dense = {"path": "3_Dense", "type": "sentence_transformers.models.Dense", "idx": 3}
+    dense = {"path": "3_Dense", "name": "3", "type": "sentence_transformers.models.Dense", "idx": 3}
     edit_json(model / "modules.json", lambda modules: [*modules, dense])
     shutil.copytree(model / "1_Pooling", model / "3_Dense")
     (model / "3_Dense" / "pytorch_model.bin").write_bytes(b"x")
@@ -146,6 +146,23 @@ def test_a_read_only_directory_works(copy: Path) -> None:
     copy.chmod(0o555)
     assert plan(verify(str(copy))).model.max_tokens == 256
     copy.chmod(0o755)
+
+
+def test_weights_below_a_module_are_seen(copy: Path) -> None:
+    router = {"path": "3_Router", "name": "3", "type": "sentence_transformers.models.Router", "idx": 3}
+    edit_json(copy / "modules.json", lambda modules: [*modules, router])
+    nested = copy / "3_Router" / "document_0_Dense"
+    nested.mkdir(parents=True)
+    seen = set()
+    for number in (1, 2):
+        save_file({"linear.weight": np.full((2, 2), number, "f4")}, nested / "model.safetensors")
+        seen.add(verify(str(copy)).files_sha256)
+    (nested / "config.json").write_text('{"in_features": 2}')
+    seen.add(verify(str(copy)).files_sha256)
+    assert len(seen) == 3
+    (nested / "model.safetensors").rename(nested / "pytorch_model.bin")
+    with pytest.raises(ModelRefusedError, match="is a pickle"):
+        verify(str(copy))
 
 
 def test_limits_that_make_no_sense_are_refused() -> None:

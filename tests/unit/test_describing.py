@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -36,6 +37,11 @@ def test_it_is_asked_once_and_kept(small: Checkpoint, tmp_path: Path) -> None:
     (kept,) = cache.glob("*.json")
     kept.write_bytes(kept.read_bytes()[:-100])
     assert [times_asked(small, cache) for _ in range(2)] == [1, 0], "a torn one is made anew"
+    ragged = {"vectors": [[1.0], [1.0, 2.0]], "texts": ["a", "b"]}
+    changes: list[dict[str, object]] = [{"vectors": []}, ragged, {"own_limit": -3}]
+    for altered in changes:
+        kept.write_text(json.dumps(json.loads(kept.read_text()) | altered))
+        assert times_asked(small, cache) == 1, "and one that cannot be"
     (small.directory / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
     changed = encoders.verify(str(small.directory))
     assert times_asked(changed, cache) == 1, "of other files"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,9 @@ from structlog.testing import capture_logs
 from tokenizers import normalizers, pre_tokenizers
 
 from app import encoder as encoders
-from app.encoder import describing, forms
+from app.encoder import describing, forms, proof
 from app.encoder.reference import ODD, TEXTS
-from app.errors import ConfigurationError, ModelRefusedError
+from app.errors import ConfigurationError, ModelRefusedError, NoTokensError
 from tests.kernel import engine_here, has_kernel
 from tests.layouts import (
     PROMPTS,
@@ -60,6 +61,7 @@ OURS = (
     "hello ",
     "é",
 )
+BIAS = "encoder.layer.0.output.dense.bias"
 T, R = "sentence-transformers", ""
 ALBERT = {"embedding_size": 16, "hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 128}
 DISTIL = {"dim": 64, "hidden_dim": 128, "n_layers": 2, "n_heads": 4, "max_position_embeddings": 64}
@@ -104,7 +106,7 @@ LAYOUTS: dict[str, Layout] = {
     "two shards": Layout(then(bert, under("bert."), in_shards("word_embeddings"))),
     "two shards, the layers in the second": Layout(then(bert, in_shards("layer.1"))),
     "a tensor twice": Layout(
-        then(bert, tensors(lambda found: found | {"bert.encoder.layer.0.output.dense.bias": np.ones(64, "f4")})),
+        then(bert, tensors(lambda found: found | {f"bert.{BIAS}": np.ones(64, "f4")})),
         R,
         "is there twice",
     ),
@@ -125,6 +127,11 @@ LAYOUTS: dict[str, Layout] = {
     ),
     "nan in a word that no text has": Layout(
         then(bert, nan_in("embeddings.word_embeddings.weight")), R, "its weights are not finite numbers (in "
+    ),
+    "a needed tensor as whole numbers": Layout(then(bert, tensors(lambda found: found | {BIAS: np.ones(64, "i8")})), T),
+    "all in int8": Layout(then(bert, tensors(lambda found: {n: v.astype("i1") for n, v in found.items()})), T),
+    "a head that the file has not": Layout(
+        then(bert, in_file(SENTENCE, transformer_task="fill-mask")), R, "the architecture needs cls.predictions"
     ),
     # config.json
     "without type_vocab_size": Layout(then(bert, in_file("config.json", type_vocab_size=...))),
@@ -173,6 +180,10 @@ LAYOUTS: dict[str, Layout] = {
     "a default prompt": Layout(
         then(bert, lambda folder: write(folder / ST, {"prompts": PROMPTS, "default_prompt_name": "query"}))
     ),
+    "a default prompt whose name is empty": Layout(
+        then(bert, lambda folder: write(folder / ST, {"prompts": {"": "Hello "}, "default_prompt_name": ""}))
+    ),
+    "vectors that are cut": Layout(then(bert, lambda folder: write(folder / ST, {"truncate_dim": 16}))),
     "a default prompt without a name": Layout(
         then(bert, lambda folder: write(folder / ST, {"prompts": PROMPTS, "default_prompt_name": "other"})),
         R,
@@ -280,6 +291,57 @@ KNOWN_FORMS = {
 }
 
 
+MODULES: list[dict[str, Any]] = [
+    {"idx": place, "name": str(place), "path": path, "type": f"sentence_transformers.models.{kind}"}
+    for place, (kind, path) in enumerate((("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_N")))
+]
+# What the reference follows and our reading of the files does not.
+UNSURE: dict[str, Callable[[Path], object]] = {
+    "special tokens changed about": lambda folder: write(
+        folder / "special_tokens_map.json", {"cls_token": "[SEP]", "sep_token": "[CLS]"}
+    ),
+    "an added token": lambda folder: write(folder / "added_tokens.json", {"fox": 20}),
+    "an adapter": lambda folder: write(folder / "adapter_config.json", {}),
+    "vectors that are cut": lambda folder: write(folder / ST, {"truncate_dim": 16}),
+    "a limit that is no whole number": in_file(SENTENCE, max_seq_length=16.5),
+    "a tokenizer's limit as text": then(
+        lambda folder: folder, removed(SENTENCE), in_file(TOKENS, model_max_length="16")
+    ),
+    "a pooling with a key of its own": in_file("1_Pooling/config.json", odd=True),
+    "a pooling of another width": in_file("1_Pooling/config.json", word_embedding_dimension=32),
+    "quantised": in_file("config.json", quantization_config={"load_in_8bit": True}),
+    "a class of config.json's": in_file("config.json", tokenizer_class="GPT2Tokenizer"),
+    "padding that is no token": in_file("config.json", pad_token_id=10**6),
+    "another kind of module": lambda folder: write(
+        folder / "modules.json", [*MODULES[:2], MODULES[2] | {"type": "sentence_transformers.models.Dropout"}]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNSURE)
+def test_without_the_reference_what_is_not_sure_is_refused(name: str, tmp_path: Path) -> None:
+    folder = bert(tmp_path / "model")
+    forms.describe(encoders.verify(str(folder)))
+    UNSURE[name](folder)
+    with pytest.raises(ModelRefusedError) as caught:
+        forms.describe(encoders.verify(str(folder)))
+    assert str(caught.value).endswith(forms.HOW)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_text_without_tokens_is_refused_and_nothing_else(tmp_path: Path, cache: str) -> None:
+    folder = bert(tmp_path / "model")
+    tokenizer_part(post_processor=None)(folder)
+    in_file(TOKENS, tokenizer_class="PreTrainedTokenizerFast")(folder)
+    for engine in ("auto", T):
+        plan = encoders.plan(encoders.verify(str(folder)), engine=engine, precision="float32", cache=cache)
+        encoder = encoders.open_encoder(plan)
+        with pytest.raises(NoTokensError, match="text 2 has no tokens for this model") as caught:
+            encoder.encode(["hello", "hello", "\x00"])
+        assert caught.value.index == 2
+        assert len(encoder.encode(["hello", "é"]).vectors) == 2
+
+
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
     """One for all: their shapes are timed once."""
@@ -325,8 +387,7 @@ def test_right_or_refused(name: str, tmp_path: Path, cache: str) -> None:
     assert found[T][0] == T, found[T]
     wanted = expected(folder).astype(np.float64)
     for engine, given in found.values():
-        lengths = np.linalg.norm(given, axis=1) * np.linalg.norm(wanted, axis=1)
-        cosines = (given * wanted).sum(axis=1) / lengths
+        cosines = proof.cosines(given, wanted)
         assert cosines.min() >= 0.99999, (engine, OURS[int(cosines.argmin())], cosines.min())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,6 +58,19 @@ def test_the_fingerprint_tells_embedding_spaces_apart(tmp_path: Path) -> None:
         found = model(tmp_path / name).fingerprint
         assert found not in seen, f"{name} and {seen.get(found)}"
         seen[found] = name
+
+
+def test_so_does_a_module_that_we_do_not_know(tmp_path: Path) -> None:
+    checkpoint = encoders.verify(str(bert(tmp_path / "model")))
+    described = forms.describe(checkpoint)
+    seen = set()
+    for weight in (2.0, 9.0):
+        write(tmp_path / "model" / "1_WordWeights" / "config.json", {"word_weights": {"fox": weight}})
+        listed = json.loads((tmp_path / "model" / "modules.json").read_text())
+        added = {"name": "words", "path": "1_WordWeights", "type": "sentence_transformers.models.WordWeights"}
+        write(tmp_path / "model" / "modules.json", [listed[0], added, *listed[-2:]])
+        seen.add(Model(encoders.verify(str(tmp_path / "model")), described, 32).fingerprint)
+    assert len(seen) == 2
 
 
 @pytest.mark.parametrize("name", IDLE)

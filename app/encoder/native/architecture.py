@@ -9,7 +9,7 @@ from app.encoder import bert
 from app.encoder.model import Model
 from app.encoder.native.layout import Dense, Shape
 from app.encoder.native.library import POOLINGS
-from app.encoder.native.tensorfile import DTYPES
+from app.encoder.native.tensorfile import FLOATS
 from app.encoder.recipe import Module
 from app.encoder.weightfiles import WeightFile
 
@@ -81,9 +81,9 @@ def _check_family(model: Model) -> None:
         raise UnsupportedError(f"its positions are {config['position_embedding_type']!r}, not absolute")
     if config["is_decoder"]:
         raise UnsupportedError("it is a decoder")
-    dtypes = {dtype for file in model.checkpoint.weights for dtype in file.dtypes} - set(DTYPES) - {"I64"}
-    if dtypes:
-        raise UnsupportedError(f"its weights are stored as {min(dtypes)}")
+    odd = {place.file.dtypes[place.name] for place in model.checkpoint.tensors.values()} - FLOATS
+    if odd:
+        raise UnsupportedError(f"its weights are stored as {min(odd)}")
     if model.description.why_no_tokenizer:
         raise UnsupportedError(model.description.why_no_tokenizer)
 
@@ -137,6 +137,8 @@ def _dense_of(module: Module, file: WeightFile, inputs: int) -> Dense:
     config = module.config
     path = str(config.get("activation_function", "torch.nn.modules.activation.Tanh"))
     activation = DENSE_ACTIVATIONS.get(path.rpartition(".")[2])
+    if not set(file.dtypes.values()) <= FLOATS:
+        raise UnsupportedError(f"its Dense module is stored as {min(file.dtypes.values())}")
     odd = [
         name for name, value in DENSE_DEFAULTS.items() if config.get(name, value) not in (value, "sentence_embedding")
     ]

@@ -19,7 +19,7 @@ from app.encoder.native.structs import Weights
 from app.encoder.native.tensorfile import TensorFile
 from app.encoder.tokens import TokenizedText
 from app.encoder.vectors import finished
-from app.errors import ModelRefusedError, TextTooLongError
+from app.errors import ModelRefusedError
 
 NAME = "native"
 
@@ -40,10 +40,11 @@ class NativeEncoder:
         self._prompt = model.description.default_prompt
         self._normalizes = model.recipe.normalize
         self._hidden = architecture.shape.hidden
+        self._dimension = model.cut(architecture.dimension)
         self.info = model.info(
             engine=NAME,
             precision=prepared.precision,
-            dimension=architecture.dimension,
+            dimension=self._dimension,
             isa=prepared.isa,
             sums=prepared.sums,
             packed_sha256=TensorFile(prepared.packed.descriptor).metadata["payload_sha256"],
@@ -61,14 +62,22 @@ class NativeEncoder:
     ) -> Embeddings:
         """See `app.encoder.contract.Encoder.encode`. Equal texts are computed once."""
         started = time.perf_counter()
-        places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-        tokenized = self._tokenize(texts, list(places), truncate=truncate)
+        first: dict[str, int] = {}
+        for place, text in enumerate(texts):
+            first.setdefault(text, place)
+        prompted = [self._prompt + text for text in first]
+        tokenized = self._tokenizer.tokenize(prompted, truncate=truncate, places=list(first.values()))
+        places = {text: place for place, text in enumerate(first)}
         tokenize_s = time.perf_counter() - started
         tokens = sum(len(tokenized[places[text]].ids) for text in texts)
         bounds.check(tokens, tokens * self._hidden if pooling == "none" else 0)
         found = self._states(tokenized) if pooling == "none" else self._vectors(tokenized)
-        by_default = self._normalizes and pooling is None
-        found = finished(found, normalize=by_default if normalize is None else normalize)
+        found = finished(
+            found,
+            normalize=normalize,
+            by_default=self._normalizes and pooling is None,
+            dimension=None if pooling == "none" else self._dimension,
+        )
         order = [places[text] for text in texts]
         return Embeddings(
             vectors=[found[place] for place in order] if pooling == "none" else _in_order(found, order),
@@ -77,12 +86,6 @@ class NativeEncoder:
             tokenize_s=tokenize_s,
             forward_s=time.perf_counter() - started - tokenize_s,
         )
-
-    def _tokenize(self, texts: Sequence[str], different: list[str], *, truncate: bool) -> list[TokenizedText]:
-        try:
-            return self._tokenizer.tokenize([self._prompt + text for text in different], truncate=truncate)
-        except TextTooLongError as error:  # which speaks of the texts' places among the different ones
-            raise TextTooLongError(texts.index(different[error.index]), error.tokens, error.max_tokens) from None
 
     def _vectors(self, tokenized: list[TokenizedText]) -> list[np.ndarray]:
         """float32 arrays of shape (texts, dimension), a few texts in each, all of them in order."""

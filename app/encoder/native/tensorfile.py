@@ -15,6 +15,8 @@ from typing import Protocol
 import numpy as np
 
 DTYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16, "I8": np.int8}
+FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
+"""In which a source may hold its weights."""
 
 
 class Tensors(Protocol):
