@@ -27,7 +27,7 @@ run: $(SERVING) $(KERNEL) ## serve on HOST:PORT (127.0.0.1:8000) with WEB_CONCUR
 	@exec $(BIN)/gunicorn 'app:create_app()'
 
 test: $(TOOLS) $(KERNEL) ## run the tests (ARGS='tests/unit -k tokens' narrows them; ENGINE=sentence-transformers: live ones on that)
-	@TEST_ENGINE=$(ENGINE) $(BIN)/python -m pytest $(ARGS)
+	@TEST_ENGINE=$(ENGINE) $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-models: $(TOOLS) $(KERNEL) $(MODELS) ## serve two more real models on both engines and compare (fetches 500 MB, once)
 	@$(BIN)/python -m pytest tests/models

@@ -96,7 +96,10 @@ def dense_config(**values: Any) -> Callable[[Path], None]:
 
 
 def modules(*kinds: str) -> Callable[[Path], None]:
-    listed = [{"idx": i, "path": "", "type": f"sentence_transformers.models.{kind}"} for i, kind in enumerate(kinds)]
+    listed = [
+        {"idx": i, "name": str(i), "path": "", "type": f"sentence_transformers.models.{kind}"}
+        for i, kind in enumerate(kinds)
+    ]
     return lambda folder: write(folder / "modules.json", listed)
 
 

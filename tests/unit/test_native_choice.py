@@ -49,8 +49,9 @@ def small(tmp_path: Path) -> Checkpoint:
     ("exact", "narrow", "chosen"),
     [
         ((2.0, 20.0), (1.5, 15.0), BF16),
-        ((2.0, 20.0), (1.5, 15.5), F32),
-        ((2.0, 20.0), (1.6, 2.0), F32),
+        ((2.0, 20.0), (1.6, 15.5), F32),
+        ((2.0, 20.0), (1.6, 2.0), BF16),
+        ((2.0, 20.0), (2.1, 2.0), F32),
     ],
 )
 def test_bfloat16_must_be_worth_it_for_short_texts_and_for_long_ones(

@@ -41,7 +41,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @needs_avx2
-@pytest.mark.parametrize("isa", OWN_INT8)
+@pytest.mark.parametrize("isa", OWN_INT8[::-1])  # whoever packs proves nine texts, which takes plain long
 def test_the_default_has_the_published_bits(checkpoint: Checkpoint, cache: Path, isa: str) -> None:
     """Of its packed weights, and of its vectors, on this processor and on this path."""
     plan = encoders.plan(checkpoint, engine="native", precision="int8", isa=isa, cache=str(cache))
@@ -49,8 +49,10 @@ def test_the_default_has_the_published_bits(checkpoint: Checkpoint, cache: Path,
     info = encoder.info
     assert (info.precision, info.sums, info.isa) == ("int8", "integers", isa)
     assert info.packed_sha256 == PUBLISHED["payload_sha256"]
-    vectors = np.asarray(encoder.encode(PUBLISHED["texts"]).vectors)
-    assert hashlib.sha256(bits(vectors)).hexdigest() == PUBLISHED["vectors_sha256"]
+    some = "first_" if isa == "plain" else ""  # which takes seconds for a text
+    count = PUBLISHED["first"] if some else None
+    vectors = np.asarray(encoder.encode(PUBLISHED["texts"][:count]).vectors)
+    assert hashlib.sha256(bits(vectors)).hexdigest() == PUBLISHED[f"{some}vectors_sha256"]
 
 
 @needs_avx2
