@@ -14,7 +14,8 @@ from structlog.testing import capture_logs
 from app import encoder as encoders
 from app.encoder import Checkpoint, describing
 from app.errors import ConfigurationError, ModelRefusedError
-from tests.layouts import SENTENCE, bert, in_file
+from tests.layouts.changes import SENTENCE, in_file
+from tests.layouts.models import bert
 
 ASKED = "asking sentence-transformers about this model, once"
 

@@ -12,7 +12,8 @@ import pytest
 from app import encoder as encoders
 from app.encoder import describing, forms
 from app.encoder.model import Model, limited
-from tests.layouts import PROMPTS, SENTENCE, ST, TOKENS, bert, in_file, tensors, tokenizer_part
+from tests.layouts.changes import PROMPTS, SENTENCE, ST, TOKENS, in_file, tensors, tokenizer_part
+from tests.layouts.models import bert
 from tests.native_checkpoints import write
 
 CASED = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None}
