@@ -119,6 +119,10 @@ SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda m: edit_json(m / "1_Pooling" / "config.json", lambda c: c.update(pooling_mode="median")),
         "pooling 'median' is not known",
     ),
+    "no pooling": (
+        lambda m: edit_json(m / "1_Pooling" / "config.json", lambda c: c.update(pooling_mode=[])),
+        "its pooling is an empty list",
+    ),
     "pickled dense": (with_pickled_dense, "pytorch_model.bin: is a pickle"),
 }
 

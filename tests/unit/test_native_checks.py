@@ -257,3 +257,14 @@ def test_a_refusal_names_its_reason() -> None:
         library.check(SMALL_SCRATCH)
     with pytest.raises(RuntimeError, match="the kernel refused: 77"):
         library.check(77)
+
+
+def test_without_a_pooling_there_are_no_vectors() -> None:
+    """The kernel would take it as a call for states and write them where there is no room."""
+    model = small_model(positions=32)
+    forward = Forward(model.weights("float32"), "plain", (), 32)
+    ids, starts = np.zeros(3, np.int32), np.array([0, 3], np.int32)
+    for call in (forward.vectors, forward.inputs, forward.stage_seconds):
+        with pytest.raises(ValueError, match="without a pooling there are no vectors"):
+            call(ids, ids, starts)
+    assert forward.states(ids, ids, starts).shape == (3, 64)

@@ -49,7 +49,7 @@ class Forward:
 
         `ids` and `types`: int32, shape (tokens,); `starts`: int32, shape (texts + 1,), from 0 to the tokens' count.
         """
-        out = np.empty((len(starts) - 1, len(self._poolings) * self._hidden), np.float32)
+        out = self._room_for_vectors(starts)
         self._encode((ids, types, starts), self._poolings, out)
         for linear, dense in self._weights.dense:
             out = self._dense(linear, dense.activation, out)[:, : dense.outputs]
@@ -63,7 +63,7 @@ class Forward:
 
     def stage_seconds(self, ids: np.ndarray, types: np.ndarray, starts: np.ndarray) -> dict[str, float]:
         """How long each stage of one encoding took, by the names of library.STAGES."""
-        out = np.empty((len(starts) - 1, len(self._poolings) * self._hidden), np.float32)
+        out = self._room_for_vectors(starts)
         stage_ns = np.zeros(len(library.STAGES), np.uint64)
         self._encode((ids, types, starts), self._poolings, out, library.Watch(stage_ns=stage_ns.ctypes.data))
         return dict(zip(library.STAGES, (stage_ns / 1e9).tolist(), strict=True))
@@ -79,13 +79,19 @@ class Forward:
         model, tokens = self._weights.model, len(ids)
         sides = [model.hidden] * 3 + [model.inner]
         flat = np.empty((model.layers, tokens * sum(sides)), np.float32)
-        out = np.empty((len(starts) - 1, len(self._poolings) * self._hidden), np.float32)
+        out = self._room_for_vectors(starts)
         self._encode((ids, types, starts), self._poolings, out, library.Watch(inputs=flat.ctypes.data))
         edges = np.cumsum([tokens * side for side in sides])[:-1]
         return [
             [part.reshape(tokens, side) for part, side in zip(np.split(layer, edges), sides, strict=True)]
             for layer in flat
         ], out
+
+    def _room_for_vectors(self, starts: np.ndarray) -> np.ndarray:
+        """Uninitialised; no pooling means states to the kernel, for which there would be no room."""
+        if not len(self._poolings):
+            raise ValueError("without a pooling there are no vectors")
+        return np.empty((len(starts) - 1, len(self._poolings) * self._hidden), np.float32)
 
     def _encode(
         self, laid_out: LaidOut, poolings: np.ndarray, out: np.ndarray, watch: library.Watch | None = None
