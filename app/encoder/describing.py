@@ -39,19 +39,19 @@ class Shipped(msgspec.Struct, frozen=True):
     description: Description
 
 
-def obtain(checkpoint: Checkpoint, folder: Path | None) -> Description:
-    """The model's description, kept in `folder` if it had to be asked for and there is one.
+def obtain(checkpoint: Checkpoint, folder: Path | None) -> tuple[Description, bool]:
+    """The model's description, and whether it is new; kept in `folder` if there is one.
 
     Raises ModelRefusedError if the reference cannot load the model whole, or would give no sound vectors.
     """
     shipped = _shipped(checkpoint.files_sha256)
     if shipped:
-        return shipped
+        return shipped, False
     if not made_with():
-        return forms.describe(checkpoint)
+        return forms.describe(checkpoint), False
     path = folder / _name(checkpoint) if folder else None
     found = _read(path) if path else None
-    return found or _asked_by_one(path, lambda: _ask(checkpoint))
+    return (found, False) if found else (_asked_by_one(path, lambda: _ask(checkpoint)), True)
 
 
 @cache

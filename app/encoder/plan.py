@@ -6,7 +6,7 @@ the kernel cannot run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -38,11 +38,8 @@ class Plan:
     """None for the sentence-transformers engine."""
     why_not_native: str = ""
     """Why `auto` did not take the native engine; "" if it did, or was not asked."""
-
-    @property
-    def is_first(self) -> bool:
-        """Whether the weights were packed just now: nobody has seen yet what the kernel makes of this model."""
-        return self.native is not None and self.native.packed.made
+    is_first: bool = False
+    """Weights or description are new: nobody has seen yet what the kernel makes of this model."""
 
     def facts(self) -> dict[str, object]:
         """What a boot says of the model and of the choice."""
@@ -73,12 +70,14 @@ def plan(
     for cannot be done, ModelRefusedError if the reference could not serve the model.
     """
     folder = _cache_folder(cache)
-    model = limited(checkpoint, describing.obtain(checkpoint, folder))
+    description, is_new = describing.obtain(checkpoint, folder)
+    model = limited(checkpoint, description)
     _tell_of_positions(model)
     if engine == TORCH:
         return _torch_plan(model, precision, "")
     try:
-        return _native_plan(model, precision, isa, folder, is_wanted=engine == NATIVE)
+        found = _native_plan(model, precision, isa, folder, is_wanted=engine == NATIVE)
+        return replace(found, is_first=found.is_first or is_new)
     except library.UnavailableError as error:
         why = str(error)
     except UnsupportedError as error:
@@ -160,7 +159,7 @@ def _native_plan(model: Model, precision: str, isa: str, folder: Path | None, *,
     if obstacle := library.tiles_obstacle():
         log.warning("the tile unit (AMX) is left out", reason=obstacle)
     native = prepare(model, precision=precision, isa=isa, cache=folder)
-    return Plan(model, NATIVE, native.precision, native)
+    return Plan(model, NATIVE, native.precision, native, is_first=native.packed.made)
 
 
 def _cache_folder(cache: str) -> Path | None:

@@ -27,9 +27,11 @@ def small(tmp_path: Path) -> Checkpoint:
 
 def times_asked(checkpoint: Checkpoint, folder: Path | None) -> int:
     with capture_logs() as lines:
-        described = describing.obtain(checkpoint, folder)
+        described, is_new = describing.obtain(checkpoint, folder)
     assert (described.own_limit, described.positions) == (32, 64)
-    return [line["event"] for line in lines].count(ASKED)
+    times = [line["event"] for line in lines].count(ASKED)
+    assert is_new == bool(times)
+    return times
 
 
 def test_it_is_asked_once_and_kept(small: Checkpoint, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def least_cosine(given: np.ndarray, expected: np.ndarray) -> float:
 
 @pytest.fixture
 def described(checkpoint: Checkpoint) -> Description:
-    return describing.obtain(checkpoint, None)
+    return describing.obtain(checkpoint, None)[0]
 
 
 @pytest.fixture(scope="module")

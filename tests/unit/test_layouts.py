@@ -121,5 +121,5 @@ def test_without_the_reference_it_is_the_same_or_refused(
         return
     assert layout.engine, "served, though the reference refuses it"
     checkpoint = encoders.verify(str(folder))
-    asked = describing.obtain(checkpoint, Path(cache))
+    asked, _ = describing.obtain(checkpoint, Path(cache))
     assert forms.describe(checkpoint) == msgspec.structs.replace(asked, made_with="", texts=(), vectors=())

@@ -89,3 +89,15 @@ def test_a_kernel_of_another_kind_is_refused(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(library, "ABI", library.ABI + 1)
     with pytest.raises(library.UnavailableError, match=r"the kernel is of another version \(3, not 4\)"):
         library.load(tmp_path / "again.so")
+
+
+def test_all_texts_are_held_against_what_is_new(small: Checkpoint, tmp_path: Path) -> None:
+    """Weights that were packed for other files, too."""
+    cache = str(tmp_path / "cache")
+    assert [encoders.plan(small, engine="native", cache=cache).is_first for _ in range(2)] == [True, False]
+    change(small.directory / "1_Pooling" / "config.json", pooling_mode="cls")
+    changed = encoders.verify(str(small.directory))
+    found = [encoders.plan(changed, engine="native", cache=cache) for _ in range(2)]
+    assert found[0].native is not None
+    assert not found[0].native.packed.made
+    assert [plan.is_first for plan in found] == [True, False]
