@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import os
-from collections.abc import Callable
-from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import msgspec
@@ -22,12 +19,13 @@ from app.encoder import forms
 from app.encoder.checkpoint import Checkpoint
 from app.encoder.child import ChildDiedError, in_child
 from app.encoder.description import Description
-from app.encoder.waiting import lock
+from app.encoder.kept import kept
 from app.errors import ModelRefusedError
 
 VERSION = 1
 """Raised with every change of what a description holds or how it is asked for."""
 LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch")
+ASKING = "asks sentence-transformers about this model"
 SHIPPED = Path(__file__).parent / "descriptions"
 log = structlog.get_logger("serve-bert")
 
@@ -49,9 +47,13 @@ def obtain(checkpoint: Checkpoint, folder: Path | None) -> tuple[Description, bo
         return shipped, False
     if not made_with():
         return forms.describe(checkpoint), False
-    path = folder / _name(checkpoint) if folder else None
-    found = _read(path) if path else None
-    return (found, False) if found else (_asked_by_one(path, lambda: _ask(checkpoint)), True)
+    if folder is None:
+        return _ask(checkpoint), True
+    path = folder / _name(checkpoint)
+    found = _read(path)
+    if found:
+        return found, False
+    return kept(path, ASKING, _read, partial(_ask, checkpoint), msgspec.json.encode), True
 
 
 @cache
@@ -85,21 +87,6 @@ def _in_the_child(checkpoint: Checkpoint) -> Description:
     return reference.describe(checkpoint, made_with())
 
 
-def _asked_by_one(path: Path | None, ask: Callable[[], Description]) -> Description:
-    """Whoever has the lock asks and writes; the others wait and read. Without a place for either, everyone asks."""
-    if path is None:
-        return ask()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with lock(path.with_suffix(".lock"), "asks sentence-transformers about this model"):
-            found = _read(path) or ask()
-            with suppress(OSError):  # the next start asks again
-                _write(path, found)
-            return found
-    except OSError:
-        return ask()
-
-
 def _name(checkpoint: Checkpoint) -> str:
     libraries = hashlib.sha256(made_with().encode()).hexdigest()
     return f"{checkpoint.files_sha256[:32]}-described-{libraries[:8]}-v{VERSION}.json"
@@ -112,13 +99,3 @@ def _read(path: Path) -> Description | None:
     except (OSError, msgspec.DecodeError):
         return None
     return found if found.is_sound else None
-
-
-def _write(path: Path, description: Description) -> None:
-    """Whole or not at all."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(msgspec.json.encode(description))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -21,8 +21,17 @@ from tokenizers.processors import TemplateProcessing
 from app.encoder import bert
 from app.encoder.checkpoint import Checkpoint
 from app.encoder.description import Description, canonical, check_vocabulary, sha256_of
-from app.encoder.known_files import USUAL, Config, ModelConfig, SentenceConfig, SpecialTokens, Token, TokenizerConfig
-from app.encoder.recipe import POOLING_FLAGS, read_object
+from app.encoder.known_files import (
+    USUAL,
+    Config,
+    ModelConfig,
+    PoolingConfig,
+    SentenceConfig,
+    SpecialTokens,
+    Token,
+    TokenizerConfig,
+)
+from app.encoder.recipe import read_object
 from app.errors import ModelRefusedError
 
 HOW = "`pip install sentence-transformers` brings it"
@@ -97,29 +106,21 @@ def _check_modules(checkpoint: Checkpoint) -> None:
     found = [name for name in OTHERS if (folder / name).exists() or (checkpoint.directory / name).exists()]
     if found:
         raise _NotSureError(f"it has {found[0]}")
-    pooling = dict(recipe.modules[1].config)
     if recipe.modules[1].class_path:  # one that is not there is made by sentence-transformers, and by us
-        width = pooling.pop("word_embedding_dimension", None) or pooling.pop("embedding_dimension", None)
-        kinds = dict.fromkeys((*POOLING_FLAGS, "include_prompt"), bool) | {"pooling_mode": str}
-        if width != recipe.config["hidden_size"] or any(
-            type(value) is not kinds.get(name) for name, value in pooling.items()
-        ):
-            raise _NotSureError("its Pooling module has a config.json of its own kind")
+        pooling = _known(recipe.modules[1].config, PoolingConfig, "the Pooling module's config.json")
+        if {pooling.word_embedding_dimension, pooling.embedding_dimension} != {None, recipe.config["hidden_size"]}:
+            raise _NotSureError("its Pooling module is of another width")
 
 
 def _stated(folder: Path) -> TokenizerConfig:
     """tokenizer_config.json, if nothing in it or beside it makes another token special."""
-    stated = _known(
-        read_object(folder / "tokenizer_config.json", optional=True), TokenizerConfig, "tokenizer_config.json"
-    )
-    beside = _known(
-        read_object(folder / "special_tokens_map.json", optional=True), SpecialTokens, "special_tokens_map.json"
-    )
-    usual = {name: (token, Token(token)) for name, token in USUAL.items()}
-    for name, tokens in usual.items():
-        if getattr(stated, name) not in tokens or getattr(beside, name) not in tokens:
+    stated = _read(folder, "tokenizer_config.json", TokenizerConfig)
+    beside = _read(folder, "special_tokens_map.json", SpecialTokens)
+    for name, token in USUAL.items():
+        if not {getattr(stated, name), getattr(beside, name)} <= {token, Token(token)}:
             raise _NotSureError(f"its {name} is another one")
-    added = [token for token in stated.added_tokens_decoder.values() if token not in [Token(t) for t in USUAL.values()]]
+    usual = {Token(token) for token in USUAL.values()}
+    added = [token for token in stated.added_tokens_decoder.values() if token not in usual]
     if added or stated.model_input_names != ("input_ids", "token_type_ids", "attention_mask"):
         raise _NotSureError(f"tokenizer_config.json adds {added[0].content if added else 'model_input_names'}")
     return stated

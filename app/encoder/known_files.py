@@ -122,6 +122,21 @@ class SentenceConfig(Struct, forbid_unknown_fields=True):
     do_lower_case: bool = False
 
 
+class PoolingConfig(Struct, forbid_unknown_fields=True):
+    """A Pooling module's config.json; recipe.py reads the flags."""
+
+    word_embedding_dimension: int | None = None
+    embedding_dimension: int | None = None
+    pooling_mode: str = "mean"
+    pooling_mode_cls_token: bool = False
+    pooling_mode_max_tokens: bool = False
+    pooling_mode_mean_tokens: bool = False
+    pooling_mode_mean_sqrt_len_tokens: bool = False
+    pooling_mode_weightedmean_tokens: bool = False
+    pooling_mode_lasttoken: bool = False
+    include_prompt: bool = True
+
+
 class ModelConfig(Struct, forbid_unknown_fields=True):
     """config_sentence_transformers.json."""
 

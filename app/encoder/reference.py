@@ -44,7 +44,6 @@ ODD = (
     "don't can't ##ing ▁a Ġa",
     "\U0001f1e9\U0001f1ea",
 )
-Vectors = tuple[tuple[float, ...], ...]
 POSITION_TABLES = ("position_embeddings", "wpe")
 
 

@@ -113,7 +113,7 @@ class PlainBatcher:
 
     def prepare(self, texts: Sequence[str], *, truncate: bool) -> Batches:
         """See `Batcher`."""
-        lengths = self._lengths([self._prompt + text for text in texts])
+        lengths = [self._length(self._prompt + text) for text in texts]
         lost = [max(0, length - self._max_tokens) if self._max_tokens else 0 for length in lengths]
         if 0 in lengths and isinstance(self._model.tokenizer, PreTrainedTokenizerBase):
             raise NoTokensError(lengths.index(0))
@@ -124,13 +124,13 @@ class PlainBatcher:
         batches = [([index], self._model.preprocess([text], prompt=prompt)) for index, text in enumerate(texts)]
         return Batches(batches, sum(lengths) - sum(lost), lost)
 
-    def _lengths(self, texts: Sequence[str]) -> list[int]:
+    def _length(self, text: str) -> int:
         tokenizer = self._model.tokenizer
         if isinstance(tokenizer, PreTrainedTokenizerBase):
-            return [len(ids) for ids in tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]]
+            return len(tokenizer(text, truncation=False, verbose=False)["input_ids"])
         if isinstance(tokenizer, Tokenizer):
-            return [len(encoding) for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
-        return [len(text.split()) for text in texts]
+            return len(tokenizer.encode(text, add_special_tokens=False))
+        return len(text.split())
 
 
 def positions_by_length(

@@ -7,18 +7,16 @@ start measures again.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import math
-import os
 import platform
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+from app.encoder.kept import kept
 from app.encoder.native import library, trial
 from app.encoder.native.layout import Shape
 from app.encoder.native.trial import Candidate, Times
@@ -114,24 +112,8 @@ def measured(shape: Shape, activation: str, folder: Path | None, precision: str 
     if folder is None:
         return measure()
     path = folder / f"paths-{'int8-' if precision == INT8 else ''}{_key(shape, activation)}.json"
-    return _read(path, everyone) or _measured_by_one(path, everyone, measure)
-
-
-def _measured_by_one(path: Path, everyone: Collection[Candidate], measure: Callable[[], Times]) -> Times:
-    """Whoever has the lock measures and writes; the others wait and read. Without a place for either, all measure."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.with_suffix(".lock").open("w")
-    except OSError:
-        return measure()
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        found = _read(path, everyone)
-        if found is None:
-            found = measure()
-            with contextlib.suppress(OSError):  # the next start measures again
-                _write(path, found)
-    return found
+    read = partial(_read, everyone=everyone)
+    return read(path) or kept(path, "times the paths", read, measure, _dumped)
 
 
 def in_ms(times: Times) -> dict[str, list[float]]:
@@ -171,12 +153,5 @@ def _is_time(seconds: object) -> bool:
     return isinstance(seconds, float) and 0 < seconds < math.inf
 
 
-def _write(path: Path, times: Times) -> None:
-    """Whole or not at all."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    content = {" ".join(one): seconds for one, seconds in times.items()}
-    try:
-        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _dumped(times: Times) -> bytes:
+    return json.dumps({" ".join(one): seconds for one, seconds in times.items()}, indent=1).encode()
