@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
@@ -86,9 +87,16 @@ def _describe(checkpoint: Checkpoint, made_with: str) -> Description:
 
 
 def _check_numbers(model: SentenceTransformer, checkpoint: Checkpoint) -> None:
-    for name, values in model.named_parameters():
-        if not torch.isfinite(values).all():
-            raise ModelRefusedError(f"{checkpoint.directory}: its weights are not finite numbers (in {name})")
+    """Blame the file: a tensor there that nothing uses may hold what it will."""
+    odd = next((name for name, values in model.named_parameters() if not torch.isfinite(values).all()), None)
+    if odd is None:
+        return
+    for file in checkpoint.weights:
+        with safe_open(file.path, framework="pt") as tensors:
+            spoilt = next((name for name in file.shapes if not torch.isfinite(tensors.get_tensor(name)).all()), None)
+        if spoilt:
+            raise ModelRefusedError(f"{file.path}: its weights are not finite numbers (in {spoilt})")
+    raise ModelRefusedError(f"{checkpoint.directory}: its weights are not finite numbers (in {odd})")
 
 
 def _default_prompt(model: SentenceTransformer) -> str:

@@ -120,10 +120,14 @@ LAYOUTS: dict[str, Layout] = {
     ),
     "in float16": Layout(then(bert, tensors(lambda found: {n: v.astype("f2") for n, v in found.items()}))),
     "nan in a weight": Layout(
-        then(bert, nan_in("encoder.layer.0.output.dense.weight")), R, "its weights are not finite numbers (in "
+        then(bert, nan_in("encoder.layer.0.output.dense.weight")),
+        R,
+        "model.safetensors: its weights are not finite numbers (in e",
     ),
     "nan in a word that no text has": Layout(
-        then(bert, nan_in("embeddings.word_embeddings.weight")), R, "its weights are not finite numbers (in "
+        then(bert, nan_in("embeddings.word_embeddings.weight")),
+        R,
+        "model.safetensors: its weights are not finite numbers (in e",
     ),
     "a needed tensor as whole numbers": Layout(then(bert, tensors(lambda found: found | {BIAS: np.ones(64, "i8")})), T),
     "all in int8": Layout(then(bert, tensors(lambda found: {n: v.astype("i1") for n, v in found.items()})), T),
