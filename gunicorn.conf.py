@@ -13,6 +13,7 @@ from __future__ import annotations
 import os as _os
 import sys as _sys
 import time as _time
+from collections.abc import Callable as _Callable
 from typing import Any as _Any
 
 from app.fleet import threads as _arithmetic
@@ -50,9 +51,9 @@ _boot.in_force = (_settings, _origins)
 _logs.configure(_settings)
 
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
-workers = _settings.workers
+workers = 1 if _settings.is_shared else _settings.workers
 worker_class = "app.fleet.worker.Worker"
-threads = 1
+threads = _settings.threads if _settings.is_shared else 1
 timeout = _settings.timeout_s
 graceful_timeout = _settings.graceful_timeout_s
 keepalive = 5
@@ -68,29 +69,32 @@ def on_starting(server: _Any) -> None:
     """In the master, before it listens: verify the model, import what the workers share."""
     if server.cfg.preload_app:
         _sys.exit("serve-bert: --preload cannot be used: each worker makes its own application, after the fork")
+    if _settings.is_shared and server.cfg.workers != 1:
+        _sys.exit(f"serve-bert: BERT_STATE=shared is one process, but {server.cfg.workers} workers are asked for (-w)")
     try:
         _boot.make_metrics_folder(_settings.metrics_dir)
         server.plan = _encoder.verify_and_plan(_settings)
         _boot.import_shared(lambda: _prepare(server.plan))
     except (_errors.ConfigurationError, _errors.ModelRefusedError) as error:
         _sys.exit(f"serve-bert: {error}")
-    server.board = _board.Board(server.cfg.workers)
+    server.board = _board.Board(server.cfg.workers, server.cfg.threads)
+    server.replacements = 0
     _boot.log_facts(_facts(server))
 
 
 def on_reload(server: _Any) -> None:
     """In the master, at a reload (HUP): verify the model again; the old one stays if the new one is refused."""
-    try:
-        plan = _encoder.verify_and_plan(_settings)
-        _prepare(plan)
-        server.plan = plan
-    except (_errors.ModelRefusedError, _errors.ConfigurationError) as error:
-        _log.error("model refused, the old one stays", reason=str(error))
-        _boot.assembled = _app.assemble(_settings)
+    if _settings.is_shared and server.cfg.workers != 1:
+        server.cfg.set("workers", 1)
+        server.num_workers = 1
+    server.board.threads = server.cfg.threads
+    _plan_again(server, lambda: _settings)
 
 
 def pre_fork(server: _Any, worker: _Any) -> None:
-    """In the master: give the worker to come a slot."""
+    """In the master: give the worker to come a slot, and the model that its predecessor had."""
+    if server.board.replacements != server.replacements:
+        _plan_again(server, _all_settings.load)  # as that predecessor read them
     worker.slot = _board.lowest_free({other.slot for other in server.WORKERS.values()})
 
 
@@ -144,8 +148,13 @@ def child_exit(server: _Any, worker: _Any) -> None:
 
 def nworkers_changed(server: _Any, new_value: int, _old_value: int | None) -> None:
     """In the master: the fleet is to have another number of workers (HUP, TTIN, TTOU)."""
-    if hasattr(server, "board"):
-        server.board.workers = new_value
+    if not hasattr(server, "board"):
+        return
+    if _settings.is_shared and new_value > 1:
+        _log.warning("BERT_STATE=shared is one process, and stays one", asked_for=new_value)
+        server.num_workers = 1
+        return
+    server.board.workers = new_value
 
 
 def _refuse() -> None:
@@ -155,6 +164,18 @@ def _refuse() -> None:
     if readiness.board.was_ready:
         _time.sleep(_RETRY_S)
     _sys.exit(1)
+
+
+def _plan_again(server: _Any, read_settings: _Callable[[], _all_settings.Settings]) -> None:
+    """Verify the model that the settings name; the old plan stays if it is refused."""
+    server.replacements = server.board.replacements
+    try:
+        plan = _encoder.verify_and_plan(read_settings())
+        _prepare(plan)
+        server.plan = plan
+    except (_errors.ModelRefusedError, _errors.ConfigurationError) as error:
+        _log.error("model refused, the old one stays", reason=str(error))
+        _boot.assembled = _app.assemble(_settings)
 
 
 def _prepare(plan: _encoder.Plan) -> None:

@@ -61,5 +61,6 @@ def load_model(app: Flask, plan: Plan | None = None) -> None:
     from app.web.services import Services
 
     service: Services = app.extensions[Services.NAME]
-    service.encoder = encoder.open_encoder(plan or encoder.verify_and_plan(service.settings))
+    opened = encoder.open_encoder(plan or encoder.verify_and_plan(service.settings))
+    service.encoder = encoder.guarded(opened, service.settings.lock)
     service.readiness.announce()

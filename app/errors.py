@@ -111,6 +111,24 @@ class NotReadyError(RequestError):
     error_type = "Unhealthy"
 
 
+class ReloadRefusedError(RequestError):
+    """The model that the settings name cannot take the place of the one that serves."""
+
+    status = 422
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the old model stays: {reason}")
+
+
+class ReloadUnderWayError(RequestError):
+    """Another request is replacing the model."""
+
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__("the model is being replaced already; its request will be answered")
+
+
 class BackendError(RequestError):
     """The engine failed on a valid request."""
 

@@ -28,7 +28,10 @@ SECRET = Meta(extra={"secret": True}, pattern=KEYS)
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting, validated. What each one means stands in config/default.toml."""
 
+    state: Literal["per-worker", "shared"]
+    lock: Literal["none", "rwlock", "mutex"]
     workers: Annotated[int, Meta(ge=1, le=1024)]
+    threads: Annotated[int, Meta(ge=1, le=256)]
     host: Annotated[str, Meta(min_length=1)]
     port: Annotated[int, Meta(ge=0, le=65535)]
     model: Annotated[str, Meta(min_length=1)]
@@ -50,6 +53,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Literal["debug", "info", "warning", "error"]
     log_format: Literal["auto", "json", "console"]
     metrics_dir: str
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether one process is to hold one model for all of its threads."""
+        return self.state == "shared"
 
 
 FIELDS = {field.name: field for field in msgspec.structs.fields(Settings)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from app.encoder.checkpoint import Checkpoint, verify
 from app.encoder.contract import Bounds, Embeddings, Encoder, ModelInfo, Pooling
+from app.encoder.locking import guarded, replaced
 from app.encoder.plan import Plan, import_engine, open_encoder, plan, verify_and_plan
 
 __all__ = [
@@ -19,9 +20,11 @@ __all__ = [
     "ModelInfo",
     "Plan",
     "Pooling",
+    "guarded",
     "import_engine",
     "open_encoder",
     "plan",
+    "replaced",
     "verify",
     "verify_and_plan",
 ]

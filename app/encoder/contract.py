@@ -25,6 +25,8 @@ class Embeddings:
     """Tokens that were cut off each text."""
     tokenize_s: float
     forward_s: float
+    fingerprint: str
+    """Of the model that made all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,10 @@ NO_BOUNDS = Bounds()
 class Encoder(Protocol):
     """A loaded model. One call at a time computes on one thread; calls from several threads are safe."""
 
-    info: ModelInfo
+    @property
+    def info(self) -> ModelInfo:
+        """What is served."""
+        ...
 
     def encode(
         self,

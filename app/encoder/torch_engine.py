@@ -78,6 +78,7 @@ class TorchEncoder:
             lost_tokens=prepared.lost_tokens,
             tokenize_s=tokenized - started,
             forward_s=time.perf_counter() - tokenized,
+            fingerprint=self.info.fingerprint,
         )
 
     def _text_vectors(self, features: Features) -> list[np.ndarray]:

@@ -29,9 +29,10 @@ class State(enum.IntEnum):
 class Board:
     """See the module. Make it before the fork; `workers` is how many the fleet is to have."""
 
-    def __init__(self, workers: int = 1) -> None:
-        self._words = memoryview(mmap.mmap(-1, SLOTS * 16 + 16)).cast("q")
+    def __init__(self, workers: int = 1, threads: int = 1) -> None:
+        self._words = memoryview(mmap.mmap(-1, SLOTS * 16 + 32)).cast("q")
         self.workers = workers
+        self.threads = threads
 
     @property
     def workers(self) -> int:
@@ -41,6 +42,24 @@ class Board:
     @workers.setter
     def workers(self, count: int) -> None:
         self._words[2 * SLOTS + 1] = count
+
+    @property
+    def threads(self) -> int:
+        """How many requests each worker answers at a time."""
+        return self._words[2 * SLOTS + 2]
+
+    @threads.setter
+    def threads(self, count: int) -> None:
+        self._words[2 * SLOTS + 2] = count
+
+    @property
+    def replacements(self) -> int:
+        """How often a worker has replaced its model in place, which the master hears of here alone."""
+        return self._words[2 * SLOTS + 3]
+
+    def note_replacement(self) -> None:
+        """Say that this worker, the only one, has another model than the master gave it."""
+        self._words[2 * SLOTS + 3] += 1
 
     def write(self, slot: int, pid: int, state: State) -> None:
         """Say who holds the slot and what it is doing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from app.settings import Settings
-from app.web import auth, commands, failures, hooks, info, metrics, page, predict, probes
+from app.web import admin, auth, commands, failures, hooks, info, metrics, page, predict, probes
 from app.web.services import Services
 
 BLUEPRINTS = (predict.routes, info.routes, probes.routes, metrics.routes, page.routes)
@@ -19,6 +19,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     failures.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    if settings.is_shared and settings.api_key:
+        app.register_blueprint(admin.routes)
     app.cli.add_command(commands.print_settings)
 
 

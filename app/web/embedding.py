@@ -49,10 +49,11 @@ def embed(text: str | list[str], options: Options, *, key: str) -> Embeddings:
 
 
 def respond(content: Any, found: Embeddings) -> Response:
-    """The answer, with headers that tell its tokens, the time of each phase in ms, and what was cut."""
+    """The answer, with headers that tell which model made it, its tokens, each phase's time in ms, and what was cut."""
     started = time.perf_counter()
     response = json_response(content)
     headers = response.headers
+    headers["X-Model-Fingerprint"] = found.fingerprint
     headers["X-Compute-Tokens"] = str(found.tokens)
     headers["X-Decode-Time"] = milliseconds(g.decode_s)
     headers["X-Tokenization-Time"] = milliseconds(found.tokenize_s)

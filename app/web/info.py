@@ -33,7 +33,10 @@ def info() -> Response:
                 "max_chars": settings.max_chars,
                 "max_body_bytes": settings.max_body_bytes,
             },
+            "state": settings.state,
+            "lock": settings.lock,
             "workers": service.readiness.board.workers,
+            "threads": service.readiness.board.threads,
             "versions": versions(),
         }
     )

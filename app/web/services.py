@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from flask import current_app
 
-from app.encoder import Encoder
+from app.encoder import Encoder, replaced
 from app.errors import NotReadyError
 from app.fleet.board import Readiness, State
 from app.fleet.metrics import Metrics
@@ -30,6 +30,10 @@ class Services:
         if self.encoder is None:
             raise NotReadyError("this worker has no verified model yet")
         return self.encoder
+
+    def replace_encoder(self, encoder: Encoder) -> None:
+        """Serve another model from now on; requests that are under way end with the old one."""
+        self.encoder = replaced(self.ready_encoder(), encoder)
 
     def check_ready(self) -> None:
         """Raise NotReadyError unless this worker has a verified model and is not stopping."""

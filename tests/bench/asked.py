@@ -57,15 +57,15 @@ class Requests:
         )
 
 
-def reference_vectors(texts: list[str]) -> list[list[float]]:
-    """Of sentence-transformers, computed once for these texts and kept."""
-    content = json.dumps(texts)
+def reference_vectors(texts: list[str], longest: int = 0) -> list[list[float]]:
+    """Of sentence-transformers, computed once for these texts and kept; `longest`: tokens of a text, 0: the model's."""
+    content = json.dumps([texts, longest] if longest else texts)
     output = cached(f"vectors-{hashlib.sha256(content.encode()).hexdigest()[:12]}.json")
     if not output.exists():
         file = output.with_suffix(".texts")
-        file.write_text(content, encoding="utf-8")
+        file.write_text(json.dumps(texts), encoding="utf-8")
         command = [str(BENCH / "bin" / "python"), "-m", "tests.bench.services.references"]
-        command += [str(default_model().directory), str(file), str(output)]
+        command += [str(default_model().directory), str(file), str(output), str(longest)]
         subprocess.run(command, cwd=ROOT, env=environment(), check=True, capture_output=True, timeout=300)
     vectors: list[list[float]] = json.loads(output.read_text(encoding="utf-8"))
     return vectors

@@ -1,19 +1,18 @@
-"""What a run found, and where it goes: the terminal, results.json, report.md, plots."""
+"""What a run found, and where it goes: the terminal, results.json, report.md and report.html with their pictures."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from tests.bench import plots, report
 from tests.bench.figures import Figures, Visit
 from tests.bench.plan import Plan
+from tests.report import pages
+from tests.report.setting import left_out
 
 
 @dataclass(frozen=True)
@@ -37,24 +36,5 @@ class Outcome:
 
 def publish(found: Outcome, folder: Path, console: Console) -> None:
     """Write the files and print the tables."""
-    folder.mkdir(parents=True)
-    (folder / "results.json").write_text(json.dumps(asdict(found), indent=1), encoding="utf-8")
     pictures = plots.draw(found.figures, found.visits, folder)
-    tables = report.tables(found.figures, found.visits)
-    text = report.markdown(found, tables, pictures)
-    (folder / "report.md").write_text(text, encoding="utf-8")
-    for table in tables:
-        console.print(drawn(table))
-    for name, why in found.left_out.items():
-        console.print(f"left out: {name}: {why}", highlight=False, markup=False)
-    console.print(f"{found.took_s:.0f} s; {folder}/report.md, results.json, {', '.join(pictures)}", highlight=False)
-
-
-def drawn(table: report.Grid) -> Table:
-    """A table for the terminal."""
-    found = Table(title=table.title, title_justify="left", box=box.SIMPLE_HEAD)
-    for index, column in enumerate(table.columns):
-        found.add_column(column, justify="right" if index >= table.left else "left", no_wrap=index >= table.left)
-    for row in table.rows:
-        found.add_row(*row)
-    return found
+    pages.publish(report.parts(found, pictures), folder, console, data=found, last_words=left_out(found.left_out))

@@ -1,13 +1,15 @@
-"""The tables, and the report in Markdown: ready to stand in a README."""
+"""What the report says: tables ready to stand in a README, pictures, notes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from tests.bench.figures import Figures, Visit
 from tests.bench.texts import BATCH_TEXTS, LONG_TOKENS, SHORT_TOKENS
+from tests.report.pages import Part, Picture
+from tests.report.setting import left_out, setting
+from tests.report.tables import Grid, number, percent
 
 if TYPE_CHECKING:
     from tests.bench.outcome import Outcome
@@ -51,31 +53,6 @@ unanswered 2 s after the window. sent late: the generator's own 99th percentile.
 - at rest: when all workers have loaded. PSS: of all processes, after the load."""
 
 
-@dataclass(frozen=True)
-class Grid:
-    """A table of strings; the first `left` columns are words, the others numbers."""
-
-    title: str
-    columns: Sequence[str]
-    rows: list[list[str]]
-    left: int = 1
-
-
-class Setting(Protocol):
-    """What a run says of itself."""
-
-    @property
-    def began(self) -> str: ...
-    @property
-    def took_s(self) -> float: ...
-    @property
-    def machine(self) -> dict[str, Any]: ...
-    @property
-    def software(self) -> dict[str, Any]: ...
-    @property
-    def peaks_gflops(self) -> dict[str, float | None]: ...
-
-
 def tables(figures: Sequence[Figures], visits: Sequence[Visit]) -> list[Grid]:
     """A table for each kind of request, one of the open loop, one of what a service costs."""
     found = []
@@ -89,41 +66,19 @@ def tables(figures: Sequence[Figures], visits: Sequence[Visit]) -> list[Grid]:
     return [grid for grid in found if grid.rows]
 
 
-def markdown(found: Outcome, grids: Sequence[Grid], pictures: Sequence[str]) -> str:
+def parts(found: Outcome, pictures: Sequence[str]) -> list[Part]:
     """The whole report."""
-    parts = ["# serve-bert and its peers", setting(found), *(in_markdown(grid) for grid in grids)]
-    if found.left_out:
-        parts.append("Left out:\n\n" + "\n".join(f"- {name}: {why}" for name, why in found.left_out.items()))
-    parts += [f"![{picture.rpartition('.')[0]}]({picture})" for picture in pictures]
     windows_s = [case.pace.window_s for case in found.plan.cases]
-    parts.append(NOTES.format(rounds=found.plan.rounds, least_s=min(windows_s), most_s=max(windows_s)))
-    return "\n\n".join(parts) + "\n"
-
-
-def setting(found: Setting) -> str:
-    """A table of machine, software and time."""
-    machine, software = found.machine, found.software
-    peaks = [f"{value:.0f} GFLOP/s {name}" for name, value in found.peaks_gflops.items() if value]
-    model = f"{software['model']}, sha256 {software['model_sha256'][:12]}…"
-    facts = {
-        "machine": f"{machine['processor']} (family {machine['cpu family']}, model {machine['model']})",
-        "cores, memory": f"{machine['cores']}, {machine['memory_gib']} GiB",
-        "instruction sets": ", ".join(machine["instruction_sets"]) or "none known",
-        "one core's peak": ", ".join(peaks) or "not measured",
-        "commit": software["commit"] + (", and changes beside it" if software["changes_beside_the_commit"] else ""),
-        "model": model,
-        "software": ", ".join(f"{name} {version}" for name, version in software["versions"].items()),
-        "began, took": f"{found.began}, {found.took_s / 60:.1f} minutes",
-        "load average before": f"{machine['load_average_before']:.1f}",
-    }
-    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {fact} |" for name, fact in facts.items())])
-
-
-def in_markdown(grid: Grid) -> str:
-    """A table with its title."""
-    rules = ["---"] * grid.left + ["---:"] * (len(grid.columns) - grid.left)
-    lines = [grid.columns, rules, *grid.rows]
-    return f"## {grid.title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    notes = NOTES.format(rounds=found.plan.rounds, least_s=min(windows_s), most_s=max(windows_s))
+    grids = tables(found.figures, found.visits)
+    return [
+        "# serve-bert and its peers",
+        setting(found),
+        *grids,
+        left_out(found.left_out),
+        *map(Picture, pictures),
+        notes,
+    ]
 
 
 def _loaded(one: Figures) -> list[str]:
@@ -149,14 +104,3 @@ def _cost(one: Visit) -> list[str]:
 
 def _errors(one: Figures) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in sorted(one.errors.items())) or "0"
-
-
-def percent(share: float | None) -> str:
-    return "–" if share is None else f"{share:.0%}"
-
-
-def number(value: float | None) -> str:
-    """Three digits are enough of a figure that drifts."""
-    if value is None:
-        return "–"
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

@@ -85,13 +85,25 @@ class Service:
                 ticks += sum(map(int, _stat(Path(f"/proc/{pid}"))[11:15]))
         return ticks / TICKS_PER_S
 
+    @property
+    def pid(self) -> int:
+        """Its first process: gunicorn's master."""
+        return self._process.pid
+
     def pss_mb(self) -> float:
         """Its memory: pages that several processes share are shared out among them."""
+        return self._memory_mb("Pss:")
+
+    def rss_mb(self) -> float:
+        """Its memory as `ps` adds it up: pages that several processes share are counted for each."""
+        return self._memory_mb("Rss:")
+
+    def _memory_mb(self, kind: str) -> float:
         kib = 0
         for pid in self.pids():
             with contextlib.suppress(OSError, StopIteration):
                 lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
-                kib += int(next(line for line in lines if line.startswith("Pss:")).split()[1])
+                kib += int(next(line for line in lines if line.startswith(kind)).split()[1])
         return kib / 1024
 
     def last_words(self) -> str:

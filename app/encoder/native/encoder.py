@@ -85,6 +85,7 @@ class NativeEncoder:
             lost_tokens=[tokenized[place].lost_tokens for place in order],
             tokenize_s=tokenize_s,
             forward_s=time.perf_counter() - started - tokenize_s,
+            fingerprint=self.info.fingerprint,
         )
 
     def _vectors(self, tokenized: list[TokenizedText]) -> list[np.ndarray]:

@@ -1,9 +1,8 @@
-"""What a run found, and where it goes: the terminal, results.json, report.md, pictures."""
+"""What a run found, and where it goes: the terminal, results.json, report.md and report.html with their pictures."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ from tests.bench.encoder.fidelity import Fidelity, PathDifference
 from tests.bench.encoder.figures import Timing
 from tests.bench.encoder.plan import Plan
 from tests.bench.encoder.timing import Visit
-from tests.bench.outcome import drawn
+from tests.report import pages
+from tests.report.setting import left_out
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,5 @@ class Outcome:
 def publish(found: Outcome, folder: Path, console: Console) -> None:
     """Write the files and print the tables."""
     folder.mkdir(parents=True)
-    (folder / "results.json").write_text(json.dumps(asdict(found), indent=1), encoding="utf-8")
     pictures = plots.draw(found, folder)
-    grids = report.grids(found)
-    (folder / "report.md").write_text(report.markdown(found, grids, pictures), encoding="utf-8")
-    for grid in grids:
-        console.print(drawn(grid))
-    for name, why in found.left_out.items():
-        console.print(f"left out: {name}: {why}", highlight=False, markup=False)
-    console.print(f"{found.took_s:.0f} s; {folder}/report.md, results.json, {', '.join(pictures)}", highlight=False)
+    pages.publish(report.parts(found, pictures), folder, console, data=found, last_words=left_out(found.left_out))

@@ -12,7 +12,7 @@ from matplotlib import pyplot as plt
 
 from app.encoder.native.library import STAGES
 from tests.bench.encoder.figures import Timing
-from tests.bench.plots import COLORS, save, tick
+from tests.report.pictures import COLORS, save, tick
 
 if TYPE_CHECKING:
     from tests.bench.encoder.outcome import Outcome
@@ -49,7 +49,7 @@ def _times(found: Outcome, folder: Path) -> str:
     axes.grid(visible=True, alpha=0.3)
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
     picture.tight_layout()
-    return save(picture, folder, "times.png")
+    return save(picture, folder, "times.svg")
 
 
 def _fidelity(found: Outcome, folder: Path) -> str | None:
@@ -73,7 +73,7 @@ def _fidelity(found: Outcome, folder: Path) -> str | None:
     axes.grid(visible=True, alpha=0.3)
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
     picture.tight_layout()
-    return save(picture, folder, "fidelity.png")
+    return save(picture, folder, "fidelity.svg")
 
 
 def _stages(timings: Sequence[Timing], folder: Path) -> str | None:
@@ -92,7 +92,7 @@ def _stages(timings: Sequence[Timing], folder: Path) -> str | None:
     rows[0][0].set_ylabel("% of the forward")
     rows[0][-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
     picture.tight_layout()
-    return save(picture, folder, "stages.png")
+    return save(picture, folder, "stages.svg")
 
 
 def _stacked(axes: Any, mine: Sequence[Timing]) -> None:

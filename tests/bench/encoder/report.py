@@ -1,4 +1,4 @@
-"""The tables, and the report in Markdown."""
+"""What the report says: tables, pictures, notes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from app.encoder.native.forward import CALL_TOKENS
 from app.encoder.native.library import PRECISIONS, STAGES
 from tests.bench.encoder.figures import Timing
-from tests.bench.report import Grid, in_markdown, number, percent, setting
+from tests.report.pages import Part, Picture
+from tests.report.setting import left_out, setting
+from tests.report.tables import Grid, number, percent
 
 if TYPE_CHECKING:
     from tests.bench.encoder.outcome import Outcome
@@ -50,15 +52,12 @@ def grids(found: Outcome) -> list[Grid]:
     return [grid for grid in pictured if grid.rows]
 
 
-def markdown(found: Outcome, tables: Sequence[Grid], pictures: Sequence[str]) -> str:
+def parts(found: Outcome, pictures: Sequence[str]) -> list[Part]:
     """The whole report."""
     plan = found.plan
-    parts = ["# Engine against engine", setting(found), *map(in_markdown, tables)]
-    if found.left_out:
-        parts.append("Left out:\n\n" + "\n".join(f"- {name}: {why}" for name, why in found.left_out.items()))
-    parts += [f"![{picture.rpartition('.')[0]}]({picture})" for picture in pictures]
-    parts.append(NOTES.format(rounds=plan.rounds, least_calls=plan.least_calls, visit_ms=1e3 * plan.visit_s))
-    return "\n\n".join(parts) + "\n"
+    notes = NOTES.format(rounds=plan.rounds, least_calls=plan.least_calls, visit_ms=1e3 * plan.visit_s)
+    title = "# Engine against engine"
+    return [title, setting(found), *grids(found), left_out(found.left_out), *map(Picture, pictures), notes]
 
 
 def _times(found: Outcome) -> Grid:

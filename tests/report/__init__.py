@@ -1,0 +1,1 @@
+"""Tables, pictures and pages of a run: one kit for `make bench`, `make bench-encoder` and `make study`."""

@@ -1,0 +1,190 @@
+"""A model replaced under load: in place, or with its processes; every answer held against the model that it names."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+KEY = "the-study"
+CLIENTS = 10
+TEXTS = ("How do I reset my password?", "The weather is nice today", "Ten workers share nothing in Python. " * 8)
+ALTERED_TENSOR, FACTOR = "encoder.layer.5.output.dense.weight", 0.5
+# Another model's vector lies far below; bfloat16 far above.
+LEAST_COSINE = 0.999
+SWITCH_S = 90.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """A running service of ours."""
+
+    port: int
+    master_pid: int
+    workers: int
+    is_shared: bool
+    config: Path
+    """The TOML file that BERT_CONFIG names; it is written anew for each replacement."""
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, dict[str, str], bytes]:
+        """One request on a connection of its own: status, headers with names in small letters, body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            return exchange(connection, method, path, body)
+        finally:
+            connection.close()
+
+    def fingerprint(self) -> str:
+        """That of the model that answers."""
+        found: str = json.loads(self.ask("GET", "/info")[2])["fingerprint"]
+        return found
+
+    def pids(self) -> set[int]:
+        """The workers."""
+        return set(map(int, Path(f"/proc/{self.master_pid}/task/{self.master_pid}/children").read_text().split()))
+
+    def ready(self) -> int:
+        """How many workers say that they are."""
+        lines = self.ask("GET", "/metrics")[2].decode().splitlines()
+        return int(float(next(line.split()[1] for line in lines if line.startswith("bert_workers_ready "))))
+
+
+@dataclass
+class Outcome:
+    """What the clients saw."""
+
+    times: int
+    answers: Counter[str] = field(default_factory=Counter)
+    """By the fingerprint that the answer named."""
+    failed: Counter[str] = field(default_factory=Counter)
+    mixed: int = 0
+    """Answers with a vector that is not of the model that they name."""
+    longest_s: float = 0.0
+    """The longest that a replacement took, until only the new model answered."""
+
+
+def altered(model: Path, folder: Path) -> Path:
+    """A copy of a model with other weights in one layer, and so with other vectors."""
+    shutil.copytree(model, folder)
+    weights = load_file(folder / "model.safetensors")
+    weights[ALTERED_TENSOR] = weights[ALTERED_TENSOR] * np.float32(FACTOR)
+    (folder / "model.safetensors").unlink()
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def name_model(config: Path, model: Path) -> None:
+    """Have the configuration name a model; renamed into place, so that no reader sees half of it."""
+    partial = config.with_suffix(".partial")
+    partial.write_text(f'model = "{model}"\n', encoding="utf-8")
+    partial.replace(config)
+
+
+def replace_under_load(target: Target, models: Sequence[Path], times: int) -> Outcome:
+    """Replace the model so many times while ten clients ask; the two models in turn, beginning with the second."""
+    expected = {}
+    for model in (models[1], models[0]):
+        _replace(target, model)
+        expected[target.fingerprint()] = _vectors(target)
+    if len(expected) < 2 or _is_near(*expected.values()):
+        raise RuntimeError("the two models give the same vectors: nothing would be seen")
+    outcome, stop, lock = Outcome(times), threading.Event(), threading.Lock()
+    clients = [
+        threading.Thread(target=_client, args=(target, expected, outcome, stop, lock), daemon=True)
+        for _ in range(CLIENTS)
+    ]
+    for client in clients:
+        client.start()
+    try:
+        for number in range(times):
+            began_s = time.monotonic()
+            _replace(target, models[(number + 1) % 2])
+            outcome.longest_s = max(outcome.longest_s, time.monotonic() - began_s)
+            time.sleep(0.1)
+    finally:
+        stop.set()
+        for client in clients:
+            client.join(60)
+    return outcome
+
+
+def _client(
+    target: Target, expected: dict[str, np.ndarray], outcome: Outcome, stop: threading.Event, lock: threading.Lock
+) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=60)
+    while not stop.is_set():
+        try:
+            status, headers, body = exchange(connection, "POST", "/predict", {"text": TEXTS})
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            with lock:
+                outcome.failed[type(error).__name__] += 1
+            continue
+        with lock:
+            if status != 200:
+                outcome.failed[f"status {status}"] += 1
+                continue
+            named = headers["x-model-fingerprint"]
+            outcome.answers[named] += 1
+            outcome.mixed += not _is_of(body, expected.get(named))
+    connection.close()
+
+
+def _is_of(body: bytes, expected: np.ndarray | None) -> bool:
+    """Whether every vector of an answer is this model's."""
+    return expected is not None and _is_near(_rows(body), expected)
+
+
+def _is_near(one: np.ndarray, other: np.ndarray) -> bool:
+    return bool(((one * other).sum(axis=1) >= LEAST_COSINE).all())
+
+
+def _rows(body: bytes) -> np.ndarray:
+    return np.array(json.loads(body)["embeddings"], np.float32)
+
+
+def _vectors(target: Target) -> np.ndarray:
+    return _rows(target.ask("POST", "/predict", {"text": TEXTS})[2])
+
+
+def _replace(target: Target, model: Path) -> None:
+    """Returns once no worker has another model."""
+    name_model(target.config, model)
+    if target.is_shared:
+        status, _, body = target.ask("POST", "/admin/reload")
+        if status != 200:
+            raise RuntimeError(f"/admin/reload answered {status}: {body.decode()}")
+        return
+    before = target.pids()
+    os.kill(target.master_pid, signal.SIGHUP)
+    _wait(lambda: not before & target.pids() and target.ready() == target.workers, "new processes")
+
+
+def _wait(met: Callable[[], bool], what: str) -> None:
+    until_s = time.monotonic() + SWITCH_S
+    while not met():
+        if time.monotonic() > until_s:
+            raise RuntimeError(f"{what} did not come within {SWITCH_S:.0f} s")
+        time.sleep(0.05)
+
+
+def exchange(
+    connection: http.client.HTTPConnection, method: str, path: str, body: Any = None
+) -> tuple[int, dict[str, str], bytes]:
+    """One request and its answer, JSON both ways, with the key."""
+    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+    connection.request(method, path, None if body is None else json.dumps(body), headers)
+    answer = connection.getresponse()
+    return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
