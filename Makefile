@@ -16,7 +16,7 @@ OPENVINO := $(VENV)/bench-openvino/.installed
 MODELS   := $(VENV)/models/.fetched
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-models lint bench bench-encoder fuzz settings lock clean
+.PHONY: help install run test test-models lint bench bench-encoder study fuzz settings lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  \1\t/' | expand -t 14
@@ -47,6 +47,9 @@ bench: $(BENCH) $(KERNEL) ## measure this service and its peers here, some 35 mi
 bench-encoder: $(BENCH) $(KERNEL) ## measure the engines beside each other without HTTP, some 20 minutes (QUICK=1: under three)
 	@$(MAKE) --no-print-directory $(OPENVINO) || echo 'OpenVINO is left out: its environment cannot be installed.'
 	@exec $(VENV)/bench/bin/python -m tests.bench.encoder
+
+study: $(BENCH) $(KERNEL) ## measure the study's five ways of holding a model and ours, about an hour (QUICK=1: under five minutes); goes on where it was stopped
+	@exec $(VENV)/bench/bin/python -m tests.study $(ARGS)
 
 settings: $(SERVING) ## print every setting: value, where it came from, what it means
 	@$(BIN)/flask --app app settings

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
-import signal
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,13 +18,12 @@ from tests.bench.figures import median, median_visits, medians
 from tests.bench.peers import Peer, all_peers, onnx_runtime
 from tests.bench.places import RESULTS
 from tests.bench.plan import FULL, QUICK, Plan
+from tests.bench.process import PAGE_WIDTH, prepare_process
 from tests.bench.screen import Screen
 from tests.bench.service import ServiceFailedError
 from tests.bench.visit import SameAsBeforeError, Visitor
 
 PEAK_S = 0.05
-NEEDED_FILES = 8192
-PAGE_WIDTH = 150
 
 
 class Run:
@@ -97,7 +94,7 @@ def main() -> int:
     plan = replace(plan, rounds=arguments.rounds or plan.rounds)
     only = arguments.only
     peers = [peer for peer in all_peers() if peer.key in only] if only else plan.peers_of(all_peers())
-    _prepare_process()
+    prepare_process()
     console = Console(width=None if sys.stdout.isatty() else PAGE_WIDTH)
     began, facts, expected_s = datetime.now(UTC), machine.machine_facts(), plan.expected_s(peers)
     console.print(
@@ -135,14 +132,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--prepare", action="store_true", help="fill the cache and measure nothing")
     parser.add_argument("--rounds", type=int, default=0, help="instead of the plan's")
     return parser.parse_args()
-
-
-def _prepare_process() -> None:
-    """Files enough for a thousand clients; TERM ends this as Ctrl-C does, so that no service is left behind."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < NEEDED_FILES:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(NEEDED_FILES, hard) if hard > 0 else NEEDED_FILES, hard))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 if __name__ == "__main__":

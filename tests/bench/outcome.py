@@ -37,4 +37,4 @@ class Outcome:
 def publish(found: Outcome, folder: Path, console: Console) -> None:
     """Write the files and print the tables."""
     pictures = plots.draw(found.figures, found.visits, folder)
-    pages.publish(report.parts(found, pictures), folder, console, data=found, last_words=left_out(found.left_out))
+    pages.publish_parts(report.parts(found, pictures), folder, console, data=found, last_words=left_out(found.left_out))

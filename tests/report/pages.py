@@ -47,7 +47,7 @@ Part = str | Grid | Picture
 """Markdown, a table, a picture."""
 
 
-def publish(parts: Sequence[Part], folder: Path, console: Console, *, data: Any, last_words: str = "") -> None:
+def publish_parts(parts: Sequence[Part], folder: Path, console: Console, *, data: Any, last_words: str = "") -> None:
     """Write results.json (of the dataclass `data`), report.md and report.html, and print the tables."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.json").write_text(json.dumps(asdict(data), indent=1), encoding="utf-8")

@@ -88,5 +88,5 @@ def cell(load: Load, clients: int, *, rss_mb: float, pss_mb: float) -> Cell:
         cpu_percent_load=100 * load.service_cpu_s / load.total_s,
         rss_mb_load=rss_mb,
         pss_mb_load=pss_mb,
-        quantiles_s=[percentile(times_s, percent) or 0.0 for percent in QUANTILES] if times_s else [],
+        quantiles_s=[round(percentile(times_s, percent) or 0.0, 5) for percent in QUANTILES] if times_s else [],
     )

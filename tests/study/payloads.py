@@ -35,7 +35,7 @@ class Payloads:
 
     def expected(self, text: str, column: Column) -> np.ndarray:
         """float32, shape (dimension,), of length 1."""
-        return (self._cut if column.is_cut else self._whole)[text]
+        return self._cut[text] if column.is_cut and text in self._cut else self._whole[text]
 
     def requests(self, kind: str, column: Column, port: int) -> list[Request]:
         """Ready to be sent; of each answer the first numbers are checked as it comes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.study.columns import Column
@@ -41,6 +42,16 @@ class Plan:
         slower = {"study": 0.6, "ours": 1.0, "torch": 5.0}[column.group] * (8 if column.is_slow else 1)
         load_s = sum(self.requests_of(column) / rates[kind] * slower for kind in column.kinds)
         return 3.0 + (12.0 if column.group == "torch" else 0.0) + self.idle_s + load_s
+
+    def replacing_s(self, column: Column) -> float:
+        """About how long its model's replacements take."""
+        each_s = 1.5 if column.is_shared else 0.4 * (self.replacing_workers or column.workers)
+        return 5.0 + (self.replacements + 2) * each_s * (3 if column.group == "torch" else 1)
+
+    def expected_run_s(self, columns: Sequence[Column]) -> float:
+        """About how long everything takes."""
+        visits_s = sum(self.expected_s(column) * self.rounds_of(column) for column in columns)
+        return visits_s + sum(self.replacing_s(column) for column in columns if self.is_replaced(column))
 
     def is_replaced(self, column: Column) -> bool:
         """Each state under each lock, on each engine; the number of workers and the length of texts change nothing."""

@@ -46,4 +46,4 @@ def publish(found: Outcome, folder: Path, console: Console) -> None:
     """Write the files and print the tables."""
     folder.mkdir(parents=True)
     pictures = plots.draw(found, folder)
-    pages.publish(report.parts(found, pictures), folder, console, data=found, last_words=left_out(found.left_out))
+    pages.publish_parts(report.parts(found, pictures), folder, console, data=found, last_words=left_out(found.left_out))

@@ -1,0 +1,99 @@
+"""From the visits of all rounds to figures: medians with their spread, and ratios that rounds agree on or do not."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tests.report.tables import number
+from tests.study.cells import Cell, Visit
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A figure over the rounds: its median, its least and its most."""
+
+    median: float
+    least: float
+    most: float
+    rounds: int
+
+    @classmethod
+    def of(cls, values: Sequence[float | None]) -> Spread | None:
+        """None of none."""
+        known = [value for value in values if value is not None]
+        return cls(statistics.median(known), min(known), max(known), len(known)) if known else None
+
+    def __str__(self) -> str:
+        """ "118 ±4%": half of the range, in parts of the median; alone where there was one round."""
+        if self.rounds < 2 or not self.median:
+            return number(self.median)
+        return f"{number(self.median)} ±{(self.most - self.least) / 2 / self.median:.0%}"
+
+    @property
+    def ranged(self) -> str:
+        """ "1.04 (0.98 to 1.1)"."""
+        if self.rounds < 2:
+            return number(self.median)
+        return f"{number(self.median)} ({number(self.least)} to {number(self.most)})"
+
+
+class Figures:
+    """All that the tables, pictures and findings ask for."""
+
+    def __init__(self, visits: Sequence[Visit]) -> None:
+        self._visits: dict[str, list[Visit]] = {}
+        for one in visits:
+            self._visits.setdefault(one.column, []).append(one)
+
+    def __contains__(self, column: str) -> bool:
+        return column in self._visits
+
+    def visits(self, column: str) -> list[Visit]:
+        """Its rounds."""
+        return self._visits.get(column, [])
+
+    def cells(self, column: str, kind: str) -> list[Cell]:
+        """Of its rounds."""
+        return [one.cells[kind] for one in self.visits(column) if kind in one.cells]
+
+    def of_cells(self, column: str, kind: str, read: Callable[[Cell], float | None]) -> Spread | None:
+        """A row of one kind of payload."""
+        return Spread.of([read(one) for one in self.cells(column, kind)])
+
+    def of_visits(self, column: str, read: Callable[[Visit], float | None]) -> Spread | None:
+        """A row that is the same for all kinds."""
+        return Spread.of([read(one) for one in self.visits(column)])
+
+    def rate(self, column: str, kind: str) -> Spread | None:
+        """Requests/s."""
+        return self.of_cells(column, kind, lambda one: one.requests_per_s)
+
+    def ratio(self, column: str, other: str, kind: str) -> Spread | None:
+        """How many times the other's requests/s, round by round: what drifts between rounds drops out."""
+        rates = {one.round: one.cells[kind].requests_per_s for one in self.visits(other) if kind in one.cells}
+        return Spread.of(
+            [
+                one.cells[kind].requests_per_s / rates[one.round]
+                for one in self.visits(column)
+                if kind in one.cells and rates.get(one.round)
+            ]
+        )
+
+    def pss_mb(self, column: str) -> Spread | None:
+        """Of all processes after the load: the most of all kinds."""
+        return self.of_visits(column, lambda one: max(cell.pss_mb_load for cell in one.cells.values()))
+
+    def rss_mb(self, column: str) -> Spread | None:
+        """The same as `ps` adds it up."""
+        return self.of_visits(column, lambda one: max(cell.rss_mb_load for cell in one.cells.values()))
+
+
+def verdict(ratio: Spread) -> str:
+    """A ratio of rates in words, as far as the rounds agree."""
+    if ratio.rounds < 2:
+        return f"{number(ratio.median)} times"
+    if ratio.least <= 1 <= ratio.most:
+        return f"{ratio.ranged} times, which is no difference that the rounds agree on"
+    return f"{ratio.ranged} times"

@@ -1,0 +1,133 @@
+"""What a run found, and where it goes: results.json, report.md, report.html with its plots, tables on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from rich.console import Console
+
+from tests.report.pages import Part, publish_parts
+from tests.report.setting import left_out as left_out_part
+from tests.report.setting import setting
+from tests.study import pictures, tables
+from tests.study.cells import Visit
+from tests.study.columns import Column
+from tests.study.figures import Figures
+from tests.study.findings import findings
+from tests.study.plan import Plan
+from tests.study.replacing import Outcome
+from tests.study.store import Store
+
+NOTES = """\
+## How it was measured
+
+`{command}`. {rounds} round(s), each of which starts every configuration once, beginning with another one; {requests} \
+requests of each kind from {clients} clients, each of which asks again when it has its answer, over loopback, with \
+connections that are kept if the server lets them. "118 ±4%" is the median of the rounds and half of their range.
+
+- Every answer's first numbers are held against sentence-transformers' as it comes; {checked} texts of each kind are \
+asked by {clients} clients at once and compared whole (least cosine).
+- %CPU: CPU time of all of a service's processes by time; 100 is one core. RSS is what `ps` adds up; PSS shares out \
+among its users what is shared. "Load" is right after the last answer.
+- Times count from before a connection is opened to the answer's last byte. The study's answers were token vectors, \
+ours are one vector a text.
+- "cut at 128": `BERT_MAX_TOKENS=128`, as the study's tokenizer.json cuts. "padded to 128": on torch, every text \
+filled up to 128 tokens; the native engine has nothing to pad. "no padding/truncation" answers to texts that are whole.
+- The study's own design was not measured in this run: its two tables are data."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Everything that a run found."""
+
+    began: str
+    took_s: float
+    machine: dict[str, Any]
+    software: dict[str, Any]
+    plan: Plan
+    visits: list[Visit]
+    replaced: dict[str, Outcome]
+    left_out: dict[str, str]
+
+    @property
+    def peaks_gflops(self) -> dict[str, float | None]:
+        """Not measured here."""
+        return {}
+
+
+def publish(kept: Store, plan: Plan, columns: Sequence[Column], left_out: dict[str, str], console: Console) -> int:
+    """Write and print everything; the exit code: 1 if there are `faults`."""
+    run, visits = kept.run, kept.visits()
+    found = Found(
+        began=run["began"],
+        took_s=sum(one.took_s for one in visits),
+        machine=run["machine"],
+        software=run["software"],
+        plan=plan,
+        visits=visits,
+        replaced=kept.replaced(),
+        left_out=left_out,
+    )
+    publish_parts(_parts(found, list(columns), kept), kept.folder, console, data=found)
+    wrong = faults(found, columns)
+    for sentence in wrong:
+        console.print(f"NOT AS IT SHOULD BE: {sentence}", highlight=False, markup=False)
+    return int(bool(wrong))
+
+
+def plan_of(kept: Store) -> Plan:
+    """The plan that a run was made by."""
+    return msgspec.convert(kept.run["same"]["plan"], Plan)
+
+
+def _parts(found: Found, columns: list[Column], kept: Store) -> list[Part]:
+    figures = Figures(found.visits)
+    plan = found.plan
+    notes = NOTES.format(
+        command="make study", rounds=plan.rounds, requests=plan.requests, clients=plan.clients, checked=plan.checked
+    )
+    drawn = pictures.draw(figures, columns, kept.folder)
+    published, here, ours = tables.study_grids(figures, columns)
+    return [
+        "# Shared or not, RwLock or Mutex",
+        setting(found),
+        findings(figures, found.replaced, found.machine["cores"]),
+        *drawn,
+        ours,
+        published,
+        here,
+        *tables.kind_grids(figures, columns),
+        tables.cost_grid(figures, columns),
+        tables.rise_grid(figures, columns),
+        left_out_part(found.left_out),
+        notes,
+    ]
+
+
+def faults(found: Found, columns: Sequence[Column]) -> list[str]:
+    """What a run must not leave: a configuration unmeasured, a request of ours lost, a row without a figure."""
+    ours = {column.name for column in columns if column.is_ours}
+    cells = [(visit.column, kind, cell) for visit in found.visits for kind, cell in visit.cells.items()]
+    lost = [f"{name}, {kind}: {cell.errors}" for name, kind, cell in cells if cell.failed and name in ours]
+    empty = [
+        f"{name}, {kind}: no {row}"
+        for name, kind, cell in cells
+        for row, read in (tables.LOAD | tables.COSTS).items()
+        if read(cell) is None
+    ]
+    mixed = [
+        f"{name}, replaced: {dict(one.failed)} failed, {one.mixed} mixed, {len(one.answers)} models seen"
+        for name, one in found.replaced.items()
+        if one.failed or one.mixed or len(one.answers) < 2
+    ]
+    return [*_missing(found, columns), *lost, *empty, *mixed]
+
+
+def _missing(found: Found, columns: Sequence[Column]) -> list[str]:
+    seen = {visit.column for visit in found.visits}
+    unseen = [f"{one.name} was not measured" for one in columns if one.name not in seen]
+    replaced = [one.name for one in columns if found.plan.is_replaced(one)]
+    return unseen + [f"{name}: the model was not replaced" for name in replaced if name not in found.replaced]

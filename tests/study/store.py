@@ -1,0 +1,88 @@
+"""What a run has seen so far, a JSON file each, so that a run that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tests.study.cells import Visit
+from tests.study.plan import Plan
+from tests.study.replacing import Outcome
+
+RESULTS = Path(__file__).parent / "results"
+REPORT = "report.html"
+
+
+class Store:
+    """One run's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "visits").mkdir(parents=True, exist_ok=True)
+        (folder / "replaced").mkdir(exist_ok=True)
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """When it began, and on what."""
+        found: dict[str, Any] = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+        return found
+
+    def has(self, column: str, number: int) -> bool:
+        return self._visit(column, number).exists()
+
+    def keep(self, visit: Visit) -> None:
+        _write(self._visit(visit.column, visit.round), msgspec.json.encode(visit))
+
+    def has_replaced(self, column: str) -> bool:
+        return self._replaced(column).exists()
+
+    def keep_replaced(self, column: str, outcome: Outcome) -> None:
+        _write(self._replaced(column), json.dumps({"column": column, **asdict(outcome)}).encode())
+
+    def visits(self) -> list[Visit]:
+        """In the order of rounds."""
+        files = sorted((self.folder / "visits").glob("*.json"))
+        return sorted((msgspec.json.decode(file.read_bytes(), type=Visit) for file in files), key=lambda one: one.round)
+
+    def replaced(self) -> dict[str, Outcome]:
+        """By column."""
+        found = [json.loads(file.read_bytes()) for file in sorted((self.folder / "replaced").glob("*.json"))]
+        return {one.pop("column"): msgspec.convert(one, Outcome) for one in found}
+
+    def _visit(self, column: str, number: int) -> Path:
+        return self.folder / "visits" / f"{_slug(column)}-{number}.json"
+
+    def _replaced(self, column: str) -> Path:
+        return self.folder / "replaced" / f"{_slug(column)}.json"
+
+
+def obtain(began: datetime, plan: Plan, machine: dict[str, Any], software: dict[str, Any], *, is_fresh: bool) -> Store:
+    """The newest run that was stopped, if it is of the same plan, commit and processor; else a new one."""
+    same = {"plan": json.loads(json.dumps(asdict(plan))), "commit": software["commit"]}
+    same["processor"] = [machine[key] for key in ("processor", "model", "cores")]
+    for folder in [] if is_fresh else sorted(RESULTS.glob("*/run.json"), reverse=True):
+        if json.loads(folder.read_text(encoding="utf-8"))["same"] == same:
+            if not (folder.parent / REPORT).exists():
+                return Store(folder.parent)
+            break
+    store = Store(RESULTS / began.strftime("%Y-%m-%dT%H%M%SZ"))
+    facts = {"began": began.isoformat(timespec="seconds"), "same": same, "machine": machine, "software": software}
+    _write(store.folder / "run.json", json.dumps(facts, indent=1).encode())
+    return store
+
+
+def _slug(column: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", column.lower())
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all."""
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(content)
+    partial.replace(path)
