@@ -9,7 +9,6 @@ import shutil
 import signal
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,9 +65,9 @@ class Outcome:
     """What the clients saw."""
 
     times: int
-    answers: Counter[str] = field(default_factory=Counter)
+    answers: dict[str, int] = field(default_factory=dict)
     """By the fingerprint that the answer named."""
-    failed: Counter[str] = field(default_factory=Counter)
+    failed: dict[str, int] = field(default_factory=dict)
     mixed: int = 0
     """Answers with a vector that is not of the model that they name."""
     longest_s: float = 0.0
@@ -130,16 +129,20 @@ def _client(
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             with lock:
-                outcome.failed[type(error).__name__] += 1
+                _count(outcome.failed, type(error).__name__)
             continue
         with lock:
             if status != 200:
-                outcome.failed[f"status {status}"] += 1
+                _count(outcome.failed, f"status {status}")
                 continue
             named = headers["x-model-fingerprint"]
-            outcome.answers[named] += 1
+            _count(outcome.answers, named)
             outcome.mixed += not _is_of(body, expected.get(named))
     connection.close()
+
+
+def _count(seen: dict[str, int], what: str) -> None:
+    seen[what] = seen.get(what, 0) + 1
 
 
 def _is_of(body: bytes, expected: np.ndarray | None) -> bool:
