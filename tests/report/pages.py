@@ -19,12 +19,12 @@ from tests.report.tables import Grid
 MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
 STYLE = """\
 :root { color-scheme: light dark }
-body { font: 16px/1.55 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1.25rem }
+body { font: 16px/1.55 system-ui, sans-serif; max-width: 92rem; margin: 2rem auto; padding: 0 1.25rem }
 h1, h2, h3 { line-height: 1.25; margin: 2em 0 .6em } h1 { margin-top: 0 }
 p, li { max-width: 52rem }
 .table { overflow-x: auto; margin: 1em 0 }
-table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums }
-th, td { padding: .3em .7em; border-bottom: 1px solid #8884; vertical-align: top }
+table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums }
+th, td { padding: .3em .6em; border-bottom: 1px solid #8884; vertical-align: top }
 th { border-bottom: 2px solid #888a } tbody tr:hover { background: #8881 }
 img { max-width: 100%; height: auto; background: #fff; border-radius: 4px }
 code { font-size: .92em; background: #8882; padding: .1em .3em; border-radius: 3px }
@@ -55,7 +55,7 @@ def publish_parts(parts: Sequence[Part], folder: Path, console: Console, *, data
     (folder / "report.md").write_text(text, encoding="utf-8")
     (folder / "report.html").write_text(page(text, folder), encoding="utf-8")
     for part in parts:
-        if isinstance(part, Grid):
+        if isinstance(part, Grid) and part.is_printed:
             console.print(part.drawn())
     if last_words:
         console.print(last_words, highlight=False, markup=False)

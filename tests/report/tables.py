@@ -17,6 +17,8 @@ class Grid:
     columns: Sequence[str]
     rows: list[list[str]]
     left: int = 1
+    is_printed: bool = True
+    """Whether the terminal gets it, too: a wide one would be cut there."""
 
     def markdown(self) -> str:
         """With its title."""

@@ -20,6 +20,7 @@ from tests.bench.screen import Screen
 from tests.bench.service import ServiceFailedError
 from tests.study import outcome, store
 from tests.study.columns import Column, columns
+from tests.study.lock_cost import lock_us
 from tests.study.payloads import Payloads
 from tests.study.plan import FULL, QUICK, Plan
 from tests.study.visit import replaced, visit
@@ -37,6 +38,7 @@ class Run:
         """Each round begins with another configuration, so that a drift of the machine meets all alike."""
         self._screen.doing("writing the texts and their vectors", 0)
         payloads = Payloads()
+        self._kept.keep_lock_us(lock_us())
         for number in range(1, self._plan.rounds + 1):
             first = (number - 1) * len(self._columns) // self._plan.rounds
             for column in self._columns[first:] + self._columns[:first]:

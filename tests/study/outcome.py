@@ -50,6 +50,7 @@ class Found:
     plan: Plan
     visits: list[Visit]
     replaced: dict[str, Outcome]
+    lock_us: dict[str, float]
     left_out: dict[str, str]
 
     @property
@@ -69,6 +70,7 @@ def publish(kept: Store, plan: Plan, columns: Sequence[Column], left_out: dict[s
         plan=plan,
         visits=visits,
         replaced=kept.replaced(),
+        lock_us=kept.lock_us,
         left_out=left_out,
     )
     publish_parts(_parts(found, list(columns), kept), kept.folder, console, data=found)
@@ -94,8 +96,9 @@ def _parts(found: Found, columns: list[Column], kept: Store) -> list[Part]:
     return [
         "# Shared or not, RwLock or Mutex",
         setting(found),
-        findings(figures, found.replaced, found.machine["cores"]),
+        findings(figures, found.replaced, found.lock_us, found.machine["cores"]),
         *drawn,
+        tables.summary_grid(figures, columns),
         ours,
         published,
         here,

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from tests.bench.figures import QUANTILES
 from tests.report.pages import Picture
 from tests.report.pictures import COLORS, save, tick
+from tests.report.tables import number
 from tests.study.columns import Column, Group
 from tests.study.figures import Figures, Spread
 from tests.study.tables import given
@@ -80,10 +82,9 @@ def _bars(axes: Any, columns: Sequence[Column], found: Sequence[Spread | None], 
     for place, (value, more) in enumerate(zip(values, above, strict=True)):
         if value:
             axes.annotate(
-                f"{value:.3g}", (value + more, place), (4, 0), textcoords="offset points", va="center", fontsize=8
+                number(value), (value + more, place), (4, 0), textcoords="offset points", va="center", fontsize=8
             )
-    axes.margins(x=0.16)
-    axes.set_xlim(left=0)
+    axes.set_xlim(0, 1.28 * max([*map(sum, zip(values, above, strict=True)), 1]))
     axes.set_xlabel(says, fontsize=9)
 
 
@@ -156,6 +157,9 @@ def _rise(figures: Figures, columns: list[Column], folder: Path) -> Picture | No
         axes.grid(visible=True, alpha=0.3)
         axes.set_xticks(clients, [str(count) for count in clients])
         axes.minorticks_off()
+        if scale == "log":
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.legend(fontsize=8)
     left.set_ylim(bottom=0)
     return Picture(save(picture, folder, "clients.svg"), "Throughput and p95 by the number of clients")

@@ -45,6 +45,16 @@ class Store:
     def keep_replaced(self, column: str, outcome: Outcome) -> None:
         _write(self._replaced(column), json.dumps({"column": column, **asdict(outcome)}).encode())
 
+    def keep_lock_us(self, lock_us: dict[str, float]) -> None:
+        _write(self.folder / "lock_us.json", json.dumps(lock_us).encode())
+
+    @property
+    def lock_us(self) -> dict[str, float]:
+        """By lock, what a prediction pays for it where nobody contends; empty before it was measured."""
+        file = self.folder / "lock_us.json"
+        found: dict[str, float] = json.loads(file.read_bytes()) if file.exists() else {}
+        return found
+
     def visits(self) -> list[Visit]:
         """In the order of rounds."""
         files = sorted((self.folder / "visits").glob("*.json"))

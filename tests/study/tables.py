@@ -77,13 +77,28 @@ def _data_grid(title: str, data: dict[str, Any]) -> Grid:
     return Grid(title, ("", *data["columns"]), rows)
 
 
+def summary_grid(figures: Figures, columns: list[Column]) -> Grid:
+    """What most readers want: requests/s and p95 of each configuration, and its memory."""
+    rows = []
+    for one in columns:
+        if one.name in figures:
+            shown = []
+            for kind in KINDS:
+                p95 = figures.of_cells(one.name, kind, lambda cell: cell.p95_s)
+                shown += [_shown(figures.rate(one.name, kind)), "–" if p95 is None else number(1e3 * p95.median)]
+            rows.append([one.name, *shown, _shown(figures.pss_mb(one.name))])
+    names = [name for kind in KINDS for name in (f"{kind}, requests/s", "p95 ms")]
+    return Grid("All configurations", ("configuration", *names, "PSS MB"), rows)
+
+
 def kind_grids(figures: Figures, columns: list[Column]) -> list[Grid]:
     """For each kind of payload, every row of every configuration."""
     found = []
     for kind, says in KINDS.items():
         asked = [one.name for one in columns if figures.cells(one.name, kind)]
         rows = [[name, *(_row(figures, name, kind, row) for row in (*LOAD, *COSTS))] for name in asked]
-        found.append(Grid(f"{kind.capitalize()}: {says}", ("configuration", *LOAD, *COSTS), rows))
+        title = f"{kind.capitalize()}: {says}"
+        found.append(Grid(title, ("configuration", *LOAD, *COSTS), rows, is_printed=False))
     return [grid for grid in found if grid.rows]
 
 
