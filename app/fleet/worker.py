@@ -91,7 +91,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().init_process()
 
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - the signature is gunicorn's
-        """Accept only while no request is being answered: another worker may be idle."""
+        """Accept only while a thread is free: another worker may be idle."""
         super().set_accept_enabled(enabled and self.busy < self.cfg.threads)
 
     def accept(self, listener: Any) -> None:
@@ -123,11 +123,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             super().finish_request(conn, answered)
             return
         self.busy += 1
-        self.set_accept_enabled(False)
+        self.set_accept_enabled(self._accepting)
         super().enqueue_req(conn)
 
     def finish_request(self, conn: Any, fs: Any) -> None:
-        """Take connections again once nothing is being answered."""
+        """Take connections again: a thread is free."""
         self.busy -= 1
         super().finish_request(conn, fs)
         self.set_accept_enabled(self.alive)

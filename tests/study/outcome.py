@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 from rich.console import Console
@@ -13,12 +11,11 @@ from tests.report.pages import Part, publish_parts
 from tests.report.setting import left_out as left_out_part
 from tests.report.setting import setting
 from tests.study import pictures, tables
-from tests.study.cells import Visit
 from tests.study.columns import Column
 from tests.study.figures import Figures
 from tests.study.findings import findings
+from tests.study.found import Found, faults
 from tests.study.plan import Plan
-from tests.study.replacing import Outcome
 from tests.study.store import Store
 
 NOTES = """\
@@ -37,26 +34,6 @@ ours are one vector a text.
 - "cut at 128": `BERT_MAX_TOKENS=128`, as the study's tokenizer.json cuts. "padded to 128": on torch, every text \
 filled up to 128 tokens; the native engine has nothing to pad. "no padding/truncation" answers to texts that are whole.
 - The study's own design was not measured in this run: its two tables are data."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """Everything that a run found."""
-
-    began: str
-    took_s: float
-    machine: dict[str, Any]
-    software: dict[str, Any]
-    plan: Plan
-    visits: list[Visit]
-    replaced: dict[str, Outcome]
-    lock_us: dict[str, float]
-    left_out: dict[str, str]
-
-    @property
-    def peaks_gflops(self) -> dict[str, float | None]:
-        """Not measured here."""
-        return {}
 
 
 def publish(kept: Store, plan: Plan, columns: Sequence[Column], left_out: dict[str, str], console: Console) -> int:
@@ -108,29 +85,3 @@ def _parts(found: Found, columns: list[Column], kept: Store) -> list[Part]:
         left_out_part(found.left_out),
         notes,
     ]
-
-
-def faults(found: Found, columns: Sequence[Column]) -> list[str]:
-    """What a run must not leave: a configuration unmeasured, a request of ours lost, a row without a figure."""
-    ours = {column.name for column in columns if column.is_ours}
-    cells = [(visit.column, kind, cell) for visit in found.visits for kind, cell in visit.cells.items()]
-    lost = [f"{name}, {kind}: {cell.errors}" for name, kind, cell in cells if cell.failed and name in ours]
-    empty = [
-        f"{name}, {kind}: no {row}"
-        for name, kind, cell in cells
-        for row, read in (tables.LOAD | tables.COSTS).items()
-        if read(cell) is None
-    ]
-    mixed = [
-        f"{name}, replaced: {dict(one.failed)} failed, {one.mixed} mixed, {len(one.answers)} models seen"
-        for name, one in found.replaced.items()
-        if one.failed or one.mixed or len(one.answers) < 2
-    ]
-    return [*_missing(found, columns), *lost, *empty, *mixed]
-
-
-def _missing(found: Found, columns: Sequence[Column]) -> list[str]:
-    seen = {visit.column for visit in found.visits}
-    unseen = [f"{one.name} was not measured" for one in columns if one.name not in seen]
-    replaced = [one.name for one in columns if found.plan.is_replaced(one)]
-    return unseen + [f"{name}: the model was not replaced" for name in replaced if name not in found.replaced]

@@ -1,0 +1,59 @@
+"""Everything that a run found, and what it must not leave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.study import tables
+from tests.study.cells import Visit
+from tests.study.columns import Column
+from tests.study.plan import Plan
+from tests.study.replacing import Outcome
+
+
+@dataclass(frozen=True)
+class Found:
+    """Everything that a run found."""
+
+    began: str
+    took_s: float
+    machine: dict[str, Any]
+    software: dict[str, Any]
+    plan: Plan
+    visits: list[Visit]
+    replaced: dict[str, Outcome]
+    lock_us: dict[str, float]
+    left_out: dict[str, str]
+
+    @property
+    def peaks_gflops(self) -> dict[str, float | None]:
+        """Not measured here."""
+        return {}
+
+
+def faults(found: Found, columns: Sequence[Column]) -> list[str]:
+    """What a run must not leave: a configuration unmeasured, a request of ours lost, a row without a figure."""
+    ours = {column.name for column in columns if column.is_ours}
+    cells = [(visit.column, kind, cell) for visit in found.visits for kind, cell in visit.cells.items()]
+    lost = [f"{name}, {kind}: {cell.errors}" for name, kind, cell in cells if cell.failed and name in ours]
+    empty = [
+        f"{name}, {kind}: no {row}"
+        for name, kind, cell in cells
+        for row, read in (tables.LOAD | tables.COSTS).items()
+        if read(cell) is None
+    ]
+    mixed = [
+        f"{name}, replaced: {dict(one.failed)} failed, {one.mixed} mixed, {len(one.answers)} models seen"
+        for name, one in found.replaced.items()
+        if one.failed or one.mixed or len(one.answers) < 2
+    ]
+    return [*_missing(found, columns), *lost, *empty, *mixed]
+
+
+def _missing(found: Found, columns: Sequence[Column]) -> list[str]:
+    seen = {visit.column for visit in found.visits}
+    unseen = [f"{one.name} was not measured" for one in columns if one.name not in seen]
+    replaced = [one.name for one in columns if found.plan.is_replaced(one)]
+    return unseen + [f"{name}: the model was not replaced" for name in replaced if name not in found.replaced]
