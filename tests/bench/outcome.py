@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -12,20 +11,14 @@ from tests.bench import plots, report
 from tests.bench.figures import Figures, Visit
 from tests.bench.plan import Plan
 from tests.report import pages
-from tests.report.setting import left_out
+from tests.report.setting import Setting, left_out
 
 
-@dataclass(frozen=True)
-class Outcome:
+@dataclass(frozen=True, kw_only=True)
+class Outcome(Setting):
     """Everything that a run found."""
 
-    began: str
-    took_s: float
-    machine: dict[str, Any]
-    software: dict[str, Any]
     plan: Plan
-    peaks_gflops: dict[str, float | None]
-    """Of one core, by precision; the median of the rounds."""
     figures: list[Figures]
     """Medians of the rounds."""
     visits: list[Visit]

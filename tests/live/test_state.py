@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,14 @@ def test_each_worker_takes_its_lock_and_is_replaced(config: Path, models: list[P
         outcome = replace_under_load(target, models, times=2)
         assert (outcome.failed, outcome.mixed) == ({}, 0)
         assert target.ask("POST", "/admin/reload")[0] == 404, "only where one process holds the model"
+
+
+def test_hup_replaces_the_one_process_too(config: Path, models: list[Path]) -> None:
+    with holding(config, "shared", "rwlock", 1) as (_, target):
+        before = target.pids()
+        outcome = replace_under_load(replace(target, is_shared=False), models, times=2)
+        assert (outcome.failed, outcome.mixed) == ({}, 0)
+        assert not before & target.pids()
 
 
 def test_a_successor_has_the_model_that_was_put_in_place(config: Path, models: list[Path]) -> None:

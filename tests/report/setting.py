@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any
 
 
-class Setting(Protocol):
-    """What a run says of itself."""
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What a run says of itself; what it found comes beside it."""
 
-    @property
-    def began(self) -> str: ...
-    @property
-    def took_s(self) -> float: ...
-    @property
-    def machine(self) -> dict[str, Any]: ...
-    @property
-    def software(self) -> dict[str, Any]: ...
-    @property
-    def peaks_gflops(self) -> dict[str, float | None]: ...
+    began: str
+    took_s: float
+    machine: dict[str, Any]
+    software: dict[str, Any]
+    peaks_gflops: dict[str, float | None] = field(default_factory=dict)
+    """Of one core, by precision; empty where it is not measured."""
 
 
 def setting(found: Setting) -> str:

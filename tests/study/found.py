@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from tests.report.setting import Setting
 from tests.study import tables
 from tests.study.cells import Visit
 from tests.study.columns import Column
@@ -13,24 +13,15 @@ from tests.study.plan import Plan
 from tests.study.replacing import Outcome
 
 
-@dataclass(frozen=True)
-class Found:
+@dataclass(frozen=True, kw_only=True)
+class Found(Setting):
     """Everything that a run found."""
 
-    began: str
-    took_s: float
-    machine: dict[str, Any]
-    software: dict[str, Any]
     plan: Plan
     visits: list[Visit]
     replaced: dict[str, Outcome]
     lock_us: dict[str, float]
     left_out: dict[str, str]
-
-    @property
-    def peaks_gflops(self) -> dict[str, float | None]:
-        """Not measured here."""
-        return {}
 
 
 def faults(found: Found, columns: Sequence[Column]) -> list[str]:

@@ -82,6 +82,7 @@ def _parts(found: Found, columns: list[Column], kept: Store) -> list[Part]:
         *tables.kind_grids(figures, columns),
         tables.cost_grid(figures, columns),
         tables.rise_grid(figures, columns),
+        tables.start_grid(columns),
         left_out_part(found.left_out),
         notes,
     ]

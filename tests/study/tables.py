@@ -118,6 +118,22 @@ def cost_grid(figures: Figures, columns: list[Column]) -> Grid:
     return Grid("Memory, start, vectors", names, rows, 2)
 
 
+def start_grid(columns: list[Column]) -> Grid:
+    """How each is started by hand."""
+    rows = [[one.name, f"`{_command(one)}`"] for one in columns]
+    return Grid("How each is started", ("configuration", "command"), rows, 2, is_printed=False)
+
+
+def _command(column: Column) -> str:
+    if not column.is_ours:
+        environ = {name: value for name, value in column.peer.environ.items() if name.startswith("OMP_")}
+        program, *arguments = column.peer.command(8000)[2:]
+        return " ".join([*(f"{name}={value}" for name, value in environ.items()), program, *arguments])
+    settings = " ".join(f"{name}={value}" for name, value in column.peer.environ.items())
+    program, *arguments = column.peer.command(8000)
+    return " ".join([settings, program.rpartition("/")[2], *(f"'{argument}'" for argument in arguments)])
+
+
 def rise_grid(figures: Figures, columns: list[Column]) -> Grid:
     """Requests/s and p95 by the number of clients."""
     rows = []

@@ -151,7 +151,17 @@ def test_every_row_of_the_study_s_table_stands_in_every_table() -> None:
 
 
 def found(visits: list[Visit], replaced: dict[str, Outcome] | None = None) -> Found:
-    return Found("", 1.0, {}, {}, FULL, visits, replaced or {}, {}, {})
+    return Found(
+        began="",
+        took_s=1.0,
+        machine={},
+        software={},
+        plan=FULL,
+        visits=visits,
+        replaced=replaced or {},
+        lock_us={},
+        left_out={},
+    )
 
 
 def test_what_a_run_must_not_leave() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -14,20 +13,14 @@ from tests.bench.encoder.figures import Timing
 from tests.bench.encoder.plan import Plan
 from tests.bench.encoder.timing import Visit
 from tests.report import pages
-from tests.report.setting import left_out
+from tests.report.setting import Setting, left_out
 
 
-@dataclass(frozen=True)
-class Outcome:
+@dataclass(frozen=True, kw_only=True)
+class Outcome(Setting):
     """Everything that a run found."""
 
-    began: str
-    took_s: float
-    machine: dict[str, Any]
-    software: dict[str, Any]
     plan: Plan
-    peaks_gflops: dict[str, float | None]
-    """Of one core, by precision: the best path's; the median of the rounds."""
     path_peaks_gflops: dict[str, dict[str, float]]
     flop: dict[str, float]
     """By workload."""
