@@ -13,13 +13,13 @@ from __future__ import annotations
 import os as _os
 import sys as _sys
 import time as _time
-from collections.abc import Callable as _Callable
 from typing import Any as _Any
 
 from app.fleet import threads as _arithmetic
 
 _arithmetic.pin()
 
+import msgspec as _msgspec  # noqa: E402
 import structlog as _structlog  # noqa: E402
 from gunicorn.errors import HaltServer as _HaltServer  # noqa: E402
 
@@ -39,6 +39,7 @@ _STARTED = _time.monotonic()
 _RETRY_S = 5
 _log = _structlog.get_logger("serve-bert")
 
+_is_slip = False
 try:
     _settings, _origins = _all_settings.load_with_origins()
 except _errors.ConfigurationError as _error:
@@ -47,6 +48,7 @@ except _errors.ConfigurationError as _error:
     # This is a reload (HUP): the fleet that serves must not end over a slip in a file.
     _log.error("settings refused, the old ones stay", reason=str(_error))
     _settings, _origins = _boot.in_force
+    _is_slip = True
 _boot.in_force = (_settings, _origins)
 _logs.configure(_settings)
 
@@ -88,13 +90,17 @@ def on_reload(server: _Any) -> None:
         server.cfg.set("workers", 1)
         server.num_workers = 1
     server.board.threads = server.cfg.threads
-    _plan_again(server, lambda: _settings)
+    wanted = [] if _is_slip else [_settings]
+    if _is_slip or server.board.accepted:
+        wanted.append(_as_replaced(server))
+    if _plan_again(server, wanted) is _settings:
+        server.board.forget_replacement()
 
 
 def pre_fork(server: _Any, worker: _Any) -> None:
     """In the master: give the worker to come a slot, and the model that its predecessor had."""
-    if server.board.replacements != server.replacements:
-        _plan_again(server, _all_settings.load)  # as that predecessor read them
+    if server.board.accepted and server.board.replacements != server.replacements:
+        _plan_again(server, [_as_replaced(server)])
     worker.slot = _board.lowest_free({other.slot for other in server.WORKERS.values()})
 
 
@@ -166,16 +172,27 @@ def _refuse() -> None:
     _sys.exit(1)
 
 
-def _plan_again(server: _Any, read_settings: _Callable[[], _all_settings.Settings]) -> None:
-    """Verify the model that the settings name; the old plan stays if it is refused."""
-    server.replacements = server.board.replacements
-    try:
-        plan = _encoder.verify_and_plan(read_settings())
-        _prepare(plan)
-        server.plan = plan
-    except (_errors.ModelRefusedError, _errors.ConfigurationError) as error:
-        _log.error("model refused, the old one stays", reason=str(error))
-        _boot.assembled = _app.assemble(_settings)
+def _as_replaced(server: _Any) -> _all_settings.Settings:
+    """The settings in force, but for the model: that by which a worker replaced its own, if one did."""
+    return _msgspec.structs.replace(_settings, **_msgspec.json.decode(server.board.accepted or b"{}"))
+
+
+def _plan_again(server: _Any, wanted: list[_all_settings.Settings]) -> _all_settings.Settings | None:
+    """Verify and plan the first model that is not refused; if all are, the old plan stays. Which it was."""
+    for settings in wanted:
+        try:
+            plan = _encoder.verify_and_plan(settings)
+            _prepare(plan)
+        except (_errors.ModelRefusedError, _errors.ConfigurationError) as error:
+            _log.error("model refused, the old one stays", reason=str(error))
+        except Exception as error:  # noqa: BLE001 - no memory, a full disk, a defect: the master must live
+            _log.error("model cannot be planned, the old one stays", reason=repr(error), frames=_logs.frames(error))
+        else:
+            server.plan, server.replacements = plan, server.board.replacements
+            return settings
+    _log.error("successors get the model of the last plan", fingerprint=server.plan.model.fingerprint)
+    _boot.assembled = _app.assemble(_settings)
+    return None
 
 
 def _prepare(plan: _encoder.Plan) -> None:

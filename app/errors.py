@@ -126,7 +126,7 @@ class ReloadUnderWayError(RequestError):
     status = 409
 
     def __init__(self) -> None:
-        super().__init__("the model is being replaced already; its request will be answered")
+        super().__init__("another request is replacing the model; ask again once that is answered")
 
 
 class BackendError(RequestError):

@@ -10,9 +10,10 @@ from __future__ import annotations
 from app.encoder.checkpoint import Checkpoint, verify
 from app.encoder.contract import Bounds, Embeddings, Encoder, ModelInfo, Pooling
 from app.encoder.locking import guarded, replaced
-from app.encoder.plan import Plan, import_engine, open_encoder, plan, verify_and_plan
+from app.encoder.plan import MODEL_SETTINGS, Plan, import_engine, open_encoder, plan, verify_and_plan
 
 __all__ = [
+    "MODEL_SETTINGS",
     "Bounds",
     "Checkpoint",
     "Embeddings",

@@ -24,6 +24,8 @@ from app.errors import ConfigurationError
 from app.settings import Settings
 
 TORCH = "sentence-transformers"
+MODEL_SETTINGS = ("model", "model_sha256", "engine", "precision", "isa", "cache", "max_tokens")
+"""The settings that `verify_and_plan` reads."""
 log = structlog.get_logger("serve-bert")
 
 

@@ -14,6 +14,8 @@ from collections.abc import Collection
 
 # More rows than any fleet has workers: a reload runs the old and the new ones side by side. 64 KiB, touched on use.
 SLOTS = 4096
+# Room for the settings that a replacement was made by: a few names and paths.
+NOTE_BYTES = 1 << 16
 
 
 class State(enum.IntEnum):
@@ -30,7 +32,8 @@ class Board:
     """See the module. Make it before the fork; `workers` is how many the fleet is to have."""
 
     def __init__(self, workers: int = 1, threads: int = 1) -> None:
-        self._words = memoryview(mmap.mmap(-1, SLOTS * 16 + 32)).cast("q")
+        shared = memoryview(mmap.mmap(-1, SLOTS * 16 + 40 + NOTE_BYTES))
+        self._words, self._note = shared[: SLOTS * 16 + 40].cast("q"), shared[SLOTS * 16 + 40 :]
         self.workers = workers
         self.threads = threads
 
@@ -57,9 +60,20 @@ class Board:
         """How often a worker has replaced its model in place, which the master hears of here alone."""
         return self._words[2 * SLOTS + 3]
 
-    def note_replacement(self) -> None:
-        """Say that this worker, the only one, has another model than the master gave it."""
+    @property
+    def accepted(self) -> bytes:
+        """What the last replacement was made by, for the master to do the same; empty before the first."""
+        return bytes(self._note[: self._words[2 * SLOTS + 4]])
+
+    def note_replacement(self, accepted: bytes) -> None:
+        """Say that this worker, the only one, has another model than the master gave it, and by what it was found."""
+        self._note[: len(accepted)] = accepted
+        self._words[2 * SLOTS + 4] = len(accepted)
         self._words[2 * SLOTS + 3] += 1
+
+    def forget_replacement(self) -> None:
+        """Say, in the master, that a reload has overtaken it."""
+        self._words[2 * SLOTS + 4] = 0
 
     def write(self, slot: int, pid: int, state: State) -> None:
         """Say who holds the slot and what it is doing."""

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from threading import Lock
 
+import msgspec
 from flask import Blueprint, Response
 
 from app import settings as all_settings
-from app.encoder import Encoder, open_encoder, verify_and_plan
+from app.encoder import MODEL_SETTINGS, open_encoder, verify_and_plan
 from app.errors import ConfigurationError, ModelRefusedError, ReloadRefusedError, ReloadUnderWayError
 from app.web.answers import json_response
 from app.web.services import services
@@ -21,23 +22,23 @@ _under_way = Lock()
 
 @routes.post("/admin/reload")
 def reload() -> Response:
-    """Load the model that the settings name now, verified as at a start, and serve it; the old one serves meanwhile."""
-    service = services()
+    """Load the model that the settings name now, verified as at a start, and serve it from then on.
+
+    Settings are read anew for it, as at a reload of the fleet; those that shape no model are not taken. The master is
+    told by which it was found, since it will fork the successor. Raises ReloadUnderWayError, ReloadRefusedError.
+    """
     if not _under_way.acquire(blocking=False):
         raise ReloadUnderWayError
+    service = services()
     try:
-        encoder = _opened()
+        settings = all_settings.load()
+        encoder = open_encoder(verify_and_plan(settings))
         service.replace_encoder(encoder)
-        service.readiness.board.note_replacement()
+        accepted = {name: getattr(settings, name) for name in MODEL_SETTINGS}
+        service.readiness.board.note_replacement(msgspec.json.encode(accepted))
+    except (ConfigurationError, ModelRefusedError) as error:
+        raise ReloadRefusedError(str(error)) from None
     finally:
         _under_way.release()
     info = encoder.info
     return json_response({"model_id": info.model_id, "revision": info.revision, "fingerprint": info.fingerprint})
-
-
-def _opened() -> Encoder:
-    """Settings are read anew for it, as at a reload of the fleet; of those that shape no model none is taken."""
-    try:
-        return open_encoder(verify_and_plan(all_settings.load()))
-    except (ConfigurationError, ModelRefusedError) as error:
-        raise ReloadRefusedError(str(error)) from None

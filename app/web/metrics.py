@@ -32,4 +32,5 @@ def _model_labels() -> dict[str, str]:
     encoder = services().encoder
     if encoder is None:
         return {}
-    return {label: str(getattr(encoder.info, fact)) for label, fact in LABELS.items()}
+    info = encoder.info  # once: it may be replaced meanwhile
+    return {label: str(getattr(info, fact)) for label, fact in LABELS.items()}

@@ -35,13 +35,14 @@ class Run:
         self.left_out: dict[str, str] = {}
 
     def play(self) -> None:
-        """Each round begins with another configuration, so that a drift of the machine meets all alike."""
+        """Every other round goes backwards, and each begins elsewhere: a drift of the machine meets all alike."""
         self._screen.doing("writing the texts and their vectors", 0)
         payloads = Payloads()
         self._kept.keep_lock_us(lock_us())
         for number in range(1, self._plan.rounds + 1):
             first = (number - 1) * len(self._columns) // self._plan.rounds
-            for column in self._columns[first:] + self._columns[:first]:
+            order = self._columns[first:] + self._columns[:first]
+            for column in order if number % 2 else order[::-1]:
                 if number <= self._plan.rounds_of(column):
                     self._visit(column, number, payloads)
         for column in self._columns:
@@ -70,7 +71,7 @@ class Run:
             return
         try:
             found = replaced(column, self._plan)
-        except (ServiceFailedError, RuntimeError) as error:
+        except ServiceFailedError as error:
             self._leave_out(column, str(error))
             return
         self._kept.keep_replaced(column.name, found)

@@ -43,7 +43,7 @@ class Step:
     clients: int
     requests_per_s: float
     p95_s: float | None
-    failed: int
+    errors: dict[str, int]
 
 
 @dataclass(frozen=True)

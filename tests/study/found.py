@@ -29,6 +29,12 @@ def faults(found: Found, columns: Sequence[Column]) -> list[str]:
     ours = {column.name for column in columns if column.is_ours}
     cells = [(visit.column, kind, cell) for visit in found.visits for kind, cell in visit.cells.items()]
     lost = [f"{name}, {kind}: {cell.errors}" for name, kind, cell in cells if cell.failed and name in ours]
+    lost += [
+        f"{visit.column}, {step.clients} clients: {step.errors}"
+        for visit in found.visits
+        for step in visit.steps
+        if step.errors and visit.column in ours
+    ]
     empty = [
         f"{name}, {kind}: no {row}"
         for name, kind, cell in cells

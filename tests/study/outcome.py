@@ -21,7 +21,7 @@ from tests.study.store import Store
 NOTES = """\
 ## How it was measured
 
-`{command}`. {rounds} round(s), each of which starts every configuration once, beginning with another one; {requests} \
+`{command}`. {rounds} round(s), each of which starts every configuration once, every other round backwards; {requests} \
 requests of each kind from {clients} clients, each of which asks again when it has its answer, over loopback, with \
 connections that are kept if the server lets them. "118 ±4%" is the median of the rounds and half of their range.
 
@@ -38,15 +38,15 @@ filled up to 128 tokens; the native engine has nothing to pad. "no padding/trunc
 
 def publish(kept: Store, plan: Plan, columns: Sequence[Column], left_out: dict[str, str], console: Console) -> int:
     """Write and print everything; the exit code: 1 if there are `faults`."""
-    run, visits = kept.run, kept.visits()
+    run, visits, replaced = kept.run, kept.visits(), kept.replaced()
     found = Found(
         began=run["began"],
-        took_s=sum(one.took_s for one in visits),
+        took_s=sum(one.took_s for one in visits) + sum(one.took_s for one in replaced.values()),
         machine=run["machine"],
         software=run["software"],
         plan=plan,
         visits=visits,
-        replaced=kept.replaced(),
+        replaced=replaced,
         lock_us=kept.lock_us,
         left_out=left_out,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,7 @@ def _rates(figures: Figures, columns: list[Column], folder: Path) -> Picture | N
 
 
 def _latencies(figures: Figures, columns: list[Column], folder: Path) -> Picture | None:
-    """From the fastest request to p99 a line, from p25 to p75 a bar, the median a dot: of all rounds."""
+    """From the fastest request to p99 a line, from p25 to p75 a bar, the median a dot: medians of the rounds."""
     if not columns:
         return None
     picture, row = _rows([one.name for one in columns], len(SHOWN_KINDS), 12)
@@ -125,7 +126,7 @@ def _quantile(figures: Figures, column: str, kind: str) -> Callable[[int], float
     curves = [one.quantiles_s for one in figures.cells(column, kind) if one.quantiles_s]
     if not curves:
         return None
-    return lambda percent: 1e3 * sorted(curve[QUANTILES.index(percent)] for curve in curves)[len(curves) // 2]
+    return lambda percent: 1e3 * statistics.median(curve[QUANTILES.index(percent)] for curve in curves)
 
 
 def _costs(figures: Figures, columns: list[Column], folder: Path) -> Picture | None:

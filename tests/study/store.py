@@ -73,13 +73,17 @@ class Store:
 
 
 def obtain(began: datetime, plan: Plan, machine: dict[str, Any], software: dict[str, Any], *, is_fresh: bool) -> Store:
-    """The newest run that was stopped, if it is of the same plan, commit and processor; else a new one."""
+    """The newest run that was stopped, if it is of the same plan, commit and processor; else a new one.
+
+    With changes beside the commit always a new one: a run must not mix two states of the code.
+    """
     same = {"plan": json.loads(json.dumps(asdict(plan))), "commit": software["commit"]}
     same["processor"] = [machine[key] for key in ("processor", "model", "cores")]
-    for folder in [] if is_fresh else sorted(RESULTS.glob("*/run.json"), reverse=True):
-        if json.loads(folder.read_text(encoding="utf-8"))["same"] == same:
-            if not (folder.parent / REPORT).exists():
-                return Store(folder.parent)
+    same["changes"] = software["changes_beside_the_commit"] and began.isoformat()  # of which we cannot tell two apart
+    for file in [] if is_fresh else sorted(RESULTS.glob("*/run.json"), reverse=True):
+        if json.loads(file.read_text(encoding="utf-8"))["same"] == same:
+            if not (file.parent / REPORT).exists():
+                return Store(file.parent)
             break
     store = Store(RESULTS / began.strftime("%Y-%m-%dT%H%M%SZ"))
     facts = {"began": began.isoformat(timespec="seconds"), "same": same, "machine": machine, "software": software}

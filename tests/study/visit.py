@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import numpy as np
@@ -62,13 +61,18 @@ def visit(column: Column, number: int, plan: Plan, payloads: Payloads) -> Visit:
 
 @contextmanager
 def running(column: Column, **environ: str) -> Iterator[Service]:
-    """The service, started as its column says; stopped whatever happens."""
+    """The service, started as its column says; stopped whatever happens.
+
+    What goes wrong while one speaks with it is raised as ServiceFailedError.
+    """
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         own = {"HOST": "127.0.0.1", "PORT": str(port)} | column.peer.environ | environ
         service = Service(column.peer.command(port), own, column.peer.folder, Path(folder) / "log", port)
         try:
             yield service
+        except (OSError, HTTPException, ValueError, KeyError, RuntimeError) as error:
+            raise ServiceFailedError(f"{type(error).__name__}: {error}") from error
         finally:
             service.stop()
 
@@ -120,10 +124,7 @@ def _load(column: Column, kind: str, plan: Plan, payloads: Payloads, service: Se
     requests = payloads.requests(kind, column, service.port)
     load = counted(service.port, requests, plan.clients, plan.requests_of(column), service.cpu_s)
     found = cell(load, plan.clients, rss_mb=service.rss_mb(), pss_mb=service.pss_mb())
-    if found.errors.get("wrong vector"):
-        raise WrongVectorsError(
-            f"{column.name}: {found.errors['wrong vector']} vectors under load are not sentence-transformers'"
-        )
+    _check(column, found)
     service.wait_until_idle(REST_S)
     return found
 
@@ -134,10 +135,11 @@ def _rise(column: Column, plan: Plan, payloads: Payloads, service: Service) -> l
     for clients in plan.rising_clients:
         load = counted(service.port, requests, clients, max(plan.rising_requests, 2 * clients))
         found = cell(load, clients, rss_mb=0, pss_mb=0)
-        steps.append(Step(clients, found.requests_per_s, found.p95_s, found.failed))
+        _check(column, found)
+        steps.append(Step(clients, found.requests_per_s, found.p95_s, found.errors))
     return steps
 
 
-def cores() -> int:
-    """That this run may use."""
-    return len(os.sched_getaffinity(0))
+def _check(column: Column, found: Cell) -> None:
+    if wrong := found.errors.get("wrong vector"):
+        raise WrongVectorsError(f"{column.name}: {wrong} vectors under load are not sentence-transformers'")

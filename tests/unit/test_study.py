@@ -52,7 +52,7 @@ MACHINE = {"processor": "made", "model": "1", "cores": 2}
 
 def visit(column: str, number: int = 1, rate: float = 100.0, cpu: float = 190.0) -> Visit:
     cell = replace(CELL, requests_per_s=rate, cpu_percent_load=cpu)
-    steps = [Step(1, rate / 3, 0.01, 0), Step(8, rate, 0.05, 0), Step(64, rate * 0.98, 0.4, 0)]
+    steps = [Step(1, rate / 3, 0.01, {}), Step(8, rate, 0.05, {}), Step(64, rate * 0.98, 0.4, {})]
     return Visit(column, number, 0.7, 0.0, 180.0, 120.0, 0.9999, 60, dict.fromkeys(ALL_KINDS, cell), steps, {}, 30.0)
 
 
@@ -171,6 +171,8 @@ def test_what_a_run_must_not_leave() -> None:
     assert "was not replaced" in " ".join(faults(found(every_visit()), columns()))
     lost = replace(every_visit()[0], cells={"fixed": replace(CELL, failed=1, errors={"time-out": 1})})
     assert "'time-out': 1" in " ".join(faults(found([*every_visit(), lost], good), columns()))
+    risen = replace(every_visit()[0], steps=[Step(64, 1.0, 0.1, {"broken connection": 2})])
+    assert "64 clients: {'broken connection': 2}" in " ".join(faults(found([*every_visit(), risen], good), columns()))
     empty = replace(every_visit()[0], cells={"fixed": replace(CELL, p99_s=None)})
     assert "no p99 s" in " ".join(faults(found([*every_visit(), empty], good), columns()))
     mixed = good | {"shared, none": Outcome(20, {"a": 1, "b": 1}, mixed=1)}
@@ -185,9 +187,12 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def begin(minute: int, *, commit: str = "abc", is_fresh: bool = False, plan: Any = FULL) -> store.Store:
+def begin(
+    minute: int, *, commit: str = "abc", is_fresh: bool = False, is_dirty: bool = False, plan: Any = FULL
+) -> store.Store:
     began = datetime(2026, 1, 1, 0, minute, tzinfo=UTC)
-    return store.obtain(began, plan, MACHINE, {"commit": commit}, is_fresh=is_fresh)
+    software = {"commit": commit, "changes_beside_the_commit": is_dirty}
+    return store.obtain(began, plan, MACHINE, software, is_fresh=is_fresh)
 
 
 def test_a_run_that_was_stopped_goes_on(results: Path) -> None:
@@ -211,7 +216,8 @@ def test_a_run_that_is_done_or_another_s_does_not_go_on(results: Path) -> None:
     done = begin(4, commit="ghi")
     (done.folder / store.REPORT).touch()
     assert begin(5, commit="ghi").folder != done.folder
-    assert len(list(results.iterdir())) == 6
+    assert begin(6, is_dirty=True).folder != begin(7, is_dirty=True).folder
+    assert len(list(results.iterdir())) == 8
 
 
 def test_a_page_needs_no_other_file(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_one_at_a_time(make_site: Callable[..., Site]) -> None:
     with admin._under_way:
         refused = site.client.post("/admin/reload", headers=KEY)
     assert refused.status_code == 409
-    assert "being replaced already" in refused.json["error"]
+    assert "another request is replacing the model" in refused.json["error"]
 
 
 def test_a_refusal_says_why_and_the_next_one_is_heard(
