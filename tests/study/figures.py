@@ -81,6 +81,18 @@ class Figures:
             ]
         )
 
+    def rise(self, column: str) -> list[tuple[int, float, float]]:
+        """Clients, requests/s and p95 in s, medians of the rounds; empty where the clients were not raised."""
+        visits = [one for one in self.visits(column) if one.steps]
+        return [
+            (
+                step.clients,
+                statistics.median(one.steps[place].requests_per_s for one in visits),
+                statistics.median(one.steps[place].p95_s or 0.0 for one in visits),
+            )
+            for place, step in enumerate(visits[0].steps if visits else [])
+        ]
+
     def pss_mb(self, column: str) -> Spread | None:
         """Of all processes after the load: the most of all kinds."""
         return self.of_visits(column, lambda one: max(cell.pss_mb_load for cell in one.cells.values()))
@@ -88,12 +100,3 @@ class Figures:
     def rss_mb(self, column: str) -> Spread | None:
         """The same as `ps` adds it up."""
         return self.of_visits(column, lambda one: max(cell.rss_mb_load for cell in one.cells.values()))
-
-
-def verdict(ratio: Spread) -> str:
-    """A ratio of rates in words, as far as the rounds agree."""
-    if ratio.rounds < 2:
-        return f"{number(ratio.median)} times"
-    if ratio.least <= 1 <= ratio.most:
-        return f"{ratio.ranged} times, which is no difference that the rounds agree on"
-    return f"{ratio.ranged} times"

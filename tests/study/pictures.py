@@ -141,18 +141,14 @@ def _costs(figures: Figures, columns: list[Column], folder: Path) -> Picture | N
 
 
 def _rise(figures: Figures, columns: list[Column], folder: Path) -> Picture | None:
-    risen = [one.name for one in columns if any(visit.steps for visit in figures.visits(one.name))]
+    risen = {one.name: steps for one in columns if (steps := figures.rise(one.name))}
     if not risen:
         return None
     picture, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
-    for name, color in zip(risen, COLORS, strict=False):
-        visits = [visit for visit in figures.visits(name) if visit.steps]
-        clients = [step.clients for step in visits[0].steps]
-        places = range(len(clients))
-        rates = [Spread.of([visit.steps[place].requests_per_s for visit in visits]) for place in places]
-        p95 = [Spread.of([visit.steps[place].p95_s for visit in visits]) for place in places]
-        left.plot(clients, [one.median if one else 0 for one in rates], "o-", color=color, label=name)
-        right.plot(clients, [1e3 * one.median if one else 0 for one in p95], "o-", color=color, label=name)
+    for (name, steps), color in zip(risen.items(), COLORS, strict=False):
+        clients, rates, p95_s = zip(*steps, strict=True)
+        left.plot(clients, rates, "o-", color=color, label=name)
+        right.plot(clients, [1e3 * one for one in p95_s], "o-", color=color, label=name)
     for axes, says, scale in ((left, "requests/s, 22 tokens", "linear"), (right, "p95, ms", "log")):
         axes.set(xlabel="clients", ylabel=says, xscale="log", yscale=scale)
         axes.grid(visible=True, alpha=0.3)

@@ -18,8 +18,8 @@ from tests.report.tables import Grid
 from tests.study import store
 from tests.study.cells import Cell, Step, Visit, cell
 from tests.study.columns import ALL_KINDS, CUT, columns
-from tests.study.figures import Figures, Spread, verdict
-from tests.study.findings import findings
+from tests.study.figures import Figures, Spread
+from tests.study.findings import findings, times
 from tests.study.found import Found, faults
 from tests.study.load import counted
 from tests.study.plan import FULL, QUICK
@@ -104,8 +104,9 @@ def test_a_spread_tells_the_rounds() -> None:
     assert str(Spread.of([100.0])) == "100"
     assert str(Spread.of([90.0, 100.0, 112.0])) == "100 ±11%"
     assert Spread.of([None]) is None
-    assert "no difference that the rounds agree on" in verdict(Spread(1.01, 0.97, 1.04, 3))
-    assert "no difference" not in verdict(Spread(0.5, 0.48, 0.53, 3))
+    assert times(Spread(1.01, 0.97, 1.04, 3)) == "1.01 (0.97 to 1.04) times (no difference that the rounds agree on)"
+    assert times(Spread(0.5, 0.48, 0.53, 3)) == "0.5 (0.48 to 0.53) times"
+    assert times(Spread(0.98, 0.98, 0.98, 1)) == "0.98 times", "one round cannot agree with itself"
 
 
 def test_ratios_are_taken_round_by_round() -> None:
@@ -117,11 +118,29 @@ def test_ratios_are_taken_round_by_round() -> None:
 
 def test_findings_follow_the_figures() -> None:
     slow = findings(Figures(every_visit(shared_mutex=52.0, shared_none=100.0)), {}, {}, 2)
-    assert "a mutex 0.52 (0.52 to 0.52) times the requests/s of no lock at 242 tokens" in slow
-    assert "Under the mutex one forward runs at a time, so 52 % CPU are used of 200 (without: 100 %)" in slow
+    assert "a mutex 0.52 (0.52 to 0.52) times at 242 tokens, 0.52 (0.52 to 0.52) times at 22." in slow
+    assert "Under the mutex one forward runs at a time: 52 % CPU of 200 are used, without it 100 %." in slow
+    fast = findings(Figures(every_visit(shared_mutex=152.0)), {}, {}, 2)
+    assert "a mutex 1.52 (1.52 to 1.52) times at 242 tokens" in fast
+    assert "one forward runs at a time" not in fast, "no cause for what is not so"
+
+
+def test_findings_of_no_difference() -> None:
     even = findings(Figures(every_visit()), {}, {}, 2)
-    assert "Under the mutex" not in even
-    assert "8 clients" in even
+    assert (
+        "**A lock around the model, ten threads.** In requests/s beside no lock: a read-write lock 1 (1 to 1) times "
+        "(no difference that the rounds agree on) at 242 tokens"
+    ) in even
+    assert "one interpreter does it" not in even
+    assert "per-worker, none: 8 clients, 101/s and a p95 of 50 ms (64 clients: 99/s, 400 ms)" in even
+    assert "At equal arithmetic" in even
+    assert "At equal arithmetic" not in findings(Figures(every_visit()), {}, {}, 16), "ten threads use ten cores there"
+
+
+def test_a_knee_beyond_the_last_step_is_not_one() -> None:
+    steps = [Step(1, 10.0, 0.1, {}), Step(8, 80.0, 0.1, {})]
+    rising = [replace(visit("shared, none"), steps=steps)]
+    assert "shared, none: not reached at 8 clients (80/s)" in findings(Figures(rising), {}, {}, 2)
 
 
 def test_findings_without_figures_are_left_out() -> None:
@@ -133,6 +152,8 @@ def test_the_replacements_are_told() -> None:
     outcome = Outcome(20, {"a": 500, "b": 480}, {"status 500": 3}, 2, 1.5)
     told = findings(Figures([]), {"shared, none": outcome}, {}, 2)
     assert "20 replacements in 1 configurations while ten clients asked: 980 answers, 3 failed, 2 with" in told
+    assert "needs none" not in told
+    assert "needs none" in findings(Figures([]), {"shared, none": replace(outcome, failed={}, mixed=0)}, {}, 2)
 
 
 def test_every_row_of_the_study_s_table_stands_in_every_table() -> None:
