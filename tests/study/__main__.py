@@ -21,6 +21,7 @@ from tests.bench.service import ServiceFailedError
 from tests.study import outcome, store
 from tests.study.columns import Column, columns
 from tests.study.lock_cost import lock_us
+from tests.study.pairs import COMPARISONS, Comparison, compare
 from tests.study.payloads import Payloads
 from tests.study.plan import FULL, QUICK, Plan
 from tests.study.visit import replaced, visit
@@ -45,6 +46,9 @@ class Run:
             for column in order if number % 2 else order[::-1]:
                 if number <= self._plan.rounds_of(column):
                     self._visit(column, number, payloads)
+        for comparison in COMPARISONS:
+            if set(comparison.columns) <= {column.name for column in self._columns}:
+                self._compare(comparison, payloads)
         for column in self._columns:
             if self._plan.is_replaced(column):
                 self._replace(column)
@@ -63,6 +67,19 @@ class Run:
         rates = ", ".join(f"{kind} {one.requests_per_s:.0f}/s" for kind, one in found.cells.items())
         failed = sum(one.failed for one in found.cells.values())
         self._screen.say(f"{column.name:44s} {rates}" + (f"  FAILED: {failed}" if failed else ""))
+
+    def _compare(self, comparison: Comparison, payloads: Payloads) -> None:
+        self._screen.doing(f"side by side: {comparison.name}", self._planned_s)
+        if self._kept.has_paired(comparison.name):
+            return
+        try:
+            found = compare(comparison, {one.name: one for one in self._columns}, self._plan, payloads)
+        except ServiceFailedError as error:
+            self.left_out[comparison.name] = str(error)
+            self._screen.say(f"{comparison.name} is left out: {error}")
+            return
+        self._kept.keep_paired(found)
+        self._screen.say(f"side by side: {comparison.name}: {self._plan.pairs} turns, {found.failed} failed")
 
     def _replace(self, column: Column) -> None:
         self._screen.doing(f"replacing the model under load: {column.name}", self._planned_s)

@@ -9,6 +9,7 @@ from tests.report.setting import Setting
 from tests.study import tables
 from tests.study.cells import Visit
 from tests.study.columns import Column
+from tests.study.pairs import Paired
 from tests.study.plan import Plan
 from tests.study.replacing import Outcome
 
@@ -21,6 +22,7 @@ class Found(Setting):
     visits: list[Visit]
     replaced: dict[str, Outcome]
     lock_us: dict[str, float]
+    paired: list[Paired]
     left_out: dict[str, str]
 
 
@@ -35,6 +37,7 @@ def faults(found: Found, columns: Sequence[Column]) -> list[str]:
         for step in visit.steps
         if step.errors and visit.column in ours
     ]
+    lost += [f"side by side, {one.name}: {one.failed} failed" for one in found.paired if one.failed]
     empty = [
         f"{name}, {kind}: no {row}"
         for name, kind, cell in cells

@@ -25,6 +25,9 @@ NOTES = """\
 requests of each kind from {clients} clients, each of which asks again when it has its answer, over loopback, with \
 connections that are kept if the server lets them. "118 ±4%" is the median of the rounds and half of their range.
 
+- Side by side: all services of a comparison run at once and are asked in turn, {pairs} times {paired} requests, each \
+time from another one on; a ratio is the median of the turns', and the range without the least and the most. What is \
+said of locks, states and padding above comes from there.
 - Every answer's first numbers are held against sentence-transformers' as it comes; {checked} texts of each kind are \
 asked by {clients} clients at once and compared whole (least cosine).
 - %CPU: CPU time of all of a service's processes by time; 100 is one core. RSS is what `ps` adds up; PSS shares out \
@@ -38,16 +41,17 @@ filled up to 128 tokens; the native engine has nothing to pad. "no padding/trunc
 
 def publish(kept: Store, plan: Plan, columns: Sequence[Column], left_out: dict[str, str], console: Console) -> int:
     """Write and print everything; the exit code: 1 if there are `faults`."""
-    run, visits, replaced = kept.run, kept.visits(), kept.replaced()
+    run, visits, replaced, paired = kept.run, kept.visits(), kept.replaced(), kept.paired()
     found = Found(
         began=run["began"],
-        took_s=sum(one.took_s for one in visits) + sum(one.took_s for one in replaced.values()),
+        took_s=sum(one.took_s for each in (visits, replaced.values(), paired) for one in each),
         machine=run["machine"],
         software=run["software"],
         plan=plan,
         visits=visits,
         replaced=replaced,
         lock_us=kept.lock_us,
+        paired=paired,
         left_out=left_out,
     )
     publish_parts(_parts(found, list(columns), kept), kept.folder, console, data=found)
@@ -63,10 +67,16 @@ def plan_of(kept: Store) -> Plan:
 
 
 def _parts(found: Found, columns: list[Column], kept: Store) -> list[Part]:
-    figures = Figures(found.visits)
+    figures = Figures(found.visits, found.paired)
     plan = found.plan
     notes = NOTES.format(
-        command="make study", rounds=plan.rounds, requests=plan.requests, clients=plan.clients, checked=plan.checked
+        command="make study",
+        rounds=plan.rounds,
+        requests=plan.requests,
+        clients=plan.clients,
+        checked=plan.checked,
+        pairs=plan.pairs,
+        paired=plan.paired_requests,
     )
     drawn = pictures.draw(figures, columns, kept.folder)
     published, here, ours = tables.study_grids(figures, columns)
@@ -76,6 +86,7 @@ def _parts(found: Found, columns: list[Column], kept: Store) -> list[Part]:
         findings(figures, found.replaced, found.lock_us, found.machine["cores"]),
         *drawn,
         tables.summary_grid(figures, columns),
+        *tables.paired_grids(found.paired),
         ours,
         published,
         here,

@@ -26,6 +26,9 @@ class Plan:
     """How long the idle service is watched."""
     rising_clients: tuple[int, ...]
     rising_requests: int
+    pairs: int
+    """Turns of each comparison."""
+    paired_requests: int
     replacements: int
     replacing_workers: int | None
     """Instead of the configuration's; None: as it is."""
@@ -51,7 +54,11 @@ class Plan:
     def expected_run_s(self, columns: Sequence[Column]) -> float:
         """About how long everything takes."""
         visits_s = sum(self.expected_s(column) * self.rounds_of(column) for column in columns)
-        return visits_s + sum(self.replacing_s(column) for column in columns if self.is_replaced(column))
+        return (
+            visits_s
+            + self.pairs * self.paired_requests * 0.12
+            + sum(self.replacing_s(column) for column in columns if self.is_replaced(column))
+        )
 
     def is_replaced(self, column: Column) -> bool:
         """Each state under each lock, on each engine; the number of workers and the length of texts change nothing."""
@@ -68,6 +75,8 @@ FULL = Plan(
     idle_s=2.0,
     rising_clients=(1, 2, 4, 8, 16, 32, 64, 128),
     rising_requests=500,
+    pairs=8,
+    paired_requests=250,
     replacements=20,
     replacing_workers=None,
 )
@@ -81,6 +90,8 @@ QUICK = Plan(
     idle_s=0.5,
     rising_clients=(1, 4, 16),
     rising_requests=60,
+    pairs=2,
+    paired_requests=30,
     replacements=1,
     replacing_workers=2,
 )

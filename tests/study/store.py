@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from tests.study.cells import Visit
+from tests.study.pairs import Paired
 from tests.study.plan import Plan
 from tests.study.replacing import Outcome
 
@@ -26,6 +27,7 @@ class Store:
         self.folder = folder
         (folder / "visits").mkdir(parents=True, exist_ok=True)
         (folder / "replaced").mkdir(exist_ok=True)
+        (folder / "paired").mkdir(exist_ok=True)
 
     @property
     def run(self) -> dict[str, Any]:
@@ -44,6 +46,20 @@ class Store:
 
     def keep_replaced(self, column: str, outcome: Outcome) -> None:
         _write(self._replaced(column), json.dumps({"column": column, **asdict(outcome)}).encode())
+
+    def keep_paired(self, paired: Paired) -> None:
+        _write(self._paired(paired.name), msgspec.json.encode(paired))
+
+    def has_paired(self, name: str) -> bool:
+        return self._paired(name).exists()
+
+    def paired(self) -> list[Paired]:
+        """All comparisons."""
+        files = sorted((self.folder / "paired").glob("*.json"))
+        return [msgspec.json.decode(file.read_bytes(), type=Paired) for file in files]
+
+    def _paired(self, name: str) -> Path:
+        return self.folder / "paired" / f"{_slug(name)}.json"
 
     def keep_lock_us(self, lock_us: dict[str, float]) -> None:
         _write(self.folder / "lock_us.json", json.dumps(lock_us).encode())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.report.tables import Grid, number
 from tests.study.cells import Cell, Visit
 from tests.study.columns import Column
 from tests.study.figures import Figures, Spread
+from tests.study.pairs import Paired
 from tests.study.payloads import KINDS
 
 DATA = {name: Path(__file__).parent / f"{name}.json" for name in ("published", "measured-here")}
@@ -89,6 +91,21 @@ def summary_grid(figures: Figures, columns: list[Column]) -> Grid:
             rows.append([one.name, *shown, _shown(figures.pss_mb(one.name))])
     names = [name for kind in KINDS for name in (f"{kind}, requests/s", "p95 ms")]
     return Grid("All configurations", ("configuration", *names, "PSS MB"), rows)
+
+
+def paired_grids(paired: Sequence[Paired]) -> list[Grid]:
+    """Requests/s of each turn's services beside the first one's."""
+    found = []
+    for one in paired:
+        for kind, rates in one.rates.items():
+            base, *others = rates
+            rows = [[base, number(statistics.median(rates[base])), "1"]]
+            for other in others:
+                ratio = Spread.of_turns([a / b for a, b in zip(rates[other], rates[base], strict=True)])
+                rows.append([other, number(statistics.median(rates[other])), ratio.ranged if ratio else "–"])
+            title = f"Side by side: {one.name}, {KINDS[kind]}"
+            found.append(Grid(title, ("configuration", "requests/s", f"beside {base}"), rows))
+    return found
 
 
 def kind_grids(figures: Figures, columns: list[Column]) -> list[Grid]:

@@ -124,7 +124,7 @@ def _load(column: Column, kind: str, plan: Plan, payloads: Payloads, service: Se
     requests = payloads.requests(kind, column, service.port)
     load = counted(service.port, requests, plan.clients, plan.requests_of(column), service.cpu_s)
     found = cell(load, plan.clients, rss_mb=service.rss_mb(), pss_mb=service.pss_mb())
-    _check(column, found)
+    check(column, found)
     service.wait_until_idle(REST_S)
     return found
 
@@ -135,11 +135,12 @@ def _rise(column: Column, plan: Plan, payloads: Payloads, service: Service) -> l
     for clients in plan.rising_clients:
         load = counted(service.port, requests, clients, max(plan.rising_requests, 2 * clients))
         found = cell(load, clients, rss_mb=0, pss_mb=0)
-        _check(column, found)
+        check(column, found)
         steps.append(Step(clients, found.requests_per_s, found.p95_s, found.errors))
     return steps
 
 
-def _check(column: Column, found: Cell) -> None:
+def check(column: Column, found: Cell) -> None:
+    """Raise WrongVectorsError if an answer under load was not the reference's."""
     if wrong := found.errors.get("wrong vector"):
         raise WrongVectorsError(f"{column.name}: {wrong} vectors under load are not sentence-transformers'")

@@ -181,6 +181,7 @@ def found(visits: list[Visit], replaced: dict[str, Outcome] | None = None) -> Fo
         visits=visits,
         replaced=replaced or {},
         lock_us={},
+        paired=[],
         left_out={},
     )
 
