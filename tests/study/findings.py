@@ -8,6 +8,7 @@ from __future__ import annotations
 from tests.report.tables import number
 from tests.study.columns import CUT
 from tests.study.figures import Figures, Spread
+from tests.study.pairs import AGAIN
 from tests.study.plan import RISING
 from tests.study.replacing import Outcome
 from tests.study.tables import given
@@ -42,7 +43,7 @@ def findings(figures: Figures, replaced: dict[str, Outcome], lock_us: dict[str, 
 def times(ratio: Spread) -> str:
     """A ratio of rates in words, as far as the rounds agree."""
     if ratio.rounds > 1 and ratio.least <= 1 <= ratio.most:
-        return f"{ratio.ranged} times (no difference that the rounds agree on)"
+        return f"{ratio.ranged} times (no difference to be seen)"
     return f"{ratio.ranged} times"
 
 
@@ -100,10 +101,12 @@ def _locks_alone(figures: Figures) -> str:
     told = "; ".join(f"{lock} {found}" for lock, found in locks.items() if found)
     if not told:
         return ""
-    return (
+    says = (
         f"**A lock in each of ten processes.** In requests/s beside no lock: {told}. Each worker has one thread, so "
         "nobody ever waits for its lock."
     )
+    again = _by_length(figures, PER_WORKER + AGAIN, PER_WORKER)
+    return f"{says} The same without a lock beside itself: {again}." if again else says
 
 
 def _against_the_study(figures: Figures) -> str:

@@ -22,9 +22,10 @@ from tests.study.figures import Figures, Spread
 from tests.study.findings import findings, times
 from tests.study.found import Found, faults
 from tests.study.load import counted
+from tests.study.pairs import COMPARISONS, Paired
 from tests.study.plan import FULL, QUICK
 from tests.study.replacing import Outcome
-from tests.study.tables import ROWS, cost_grid, given, kind_grids, rise_grid, study_grids, summary_grid
+from tests.study.tables import ROWS, cost_grid, given, kind_grids, paired_grids, rise_grid, study_grids, summary_grid
 from tests.unit.test_bench import GOOD, REQUEST, answer, server
 
 CELL = Cell(
@@ -104,7 +105,7 @@ def test_a_spread_tells_the_rounds() -> None:
     assert str(Spread.of([100.0])) == "100"
     assert str(Spread.of([90.0, 100.0, 112.0])) == "100 ±11%"
     assert Spread.of([None]) is None
-    assert times(Spread(1.01, 0.97, 1.04, 3)) == "1.01 (0.97 to 1.04) times (no difference that the rounds agree on)"
+    assert times(Spread(1.01, 0.97, 1.04, 3)) == "1.01 (0.97 to 1.04) times (no difference to be seen)"
     assert times(Spread(0.5, 0.48, 0.53, 3)) == "0.5 (0.48 to 0.53) times"
     assert times(Spread(0.98, 0.98, 0.98, 1)) == "0.98 times", "one round cannot agree with itself"
 
@@ -129,7 +130,7 @@ def test_findings_of_no_difference() -> None:
     even = findings(Figures(every_visit()), {}, {}, 2)
     assert (
         "**A lock around the model, ten threads.** In requests/s beside no lock: a read-write lock 1 (1 to 1) times "
-        "(no difference that the rounds agree on) at 242 tokens"
+        "(no difference to be seen) at 242 tokens"
     ) in even
     assert "one interpreter does it" not in even
     assert "per-worker, none: 8 clients, 101/s and a p95 of 50 ms (64 clients: 99/s, 400 ms)" in even
@@ -271,3 +272,21 @@ def test_padding_to_128_changes_no_vector() -> None:
         assert np.allclose(encoder.encode(texts).vectors, expected, atol=1e-6)
     finally:
         encoder._batcher = batcher  # type: ignore[attr-defined]
+
+
+def test_side_by_side_counts_more_than_rounds() -> None:
+    """Eight turns, one of them spoilt: the median, and the range without the least and the most."""
+    rates = {"a": [50.0, 52, 51, 50, 49, 51, 50, 1], "b": [100.0] * 8, "a (again)": [50.0] * 8}
+    figures = Figures([visit("a", 1, 100), visit("b", 1, 100)], [Paired("made", {"long": rates}, 0, 1.0)])
+    assert figures.ratio("a", "b", "long") == Spread(0.5, 0.49, 0.51, 8)
+    assert figures.ratio("a", "b", "short") == Spread(1.0, 1.0, 1.0, 1)
+    (grid,) = paired_grids(figures.paired)
+    assert grid.rows[0] == ["a", "50", "1"]
+    assert grid.rows[1][2] == "2 (1.96 to 2.04)"
+
+
+def test_every_comparison_is_of_configurations_that_are_measured() -> None:
+    asked = {column.name: column.kinds for column in columns()}
+    for comparison in COMPARISONS:
+        for name in comparison.columns:
+            assert set(comparison.kinds) <= set(asked[name])
