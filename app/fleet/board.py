@@ -14,6 +14,8 @@ from collections.abc import Collection
 
 # More rows than any fleet has workers: a reload runs the old and the new ones side by side. 64 KiB, touched on use.
 SLOTS = 4096
+# Numbers that are not a slot's.
+WORDS = 5
 # Room for the settings that a replacement was made by: a few names and paths.
 NOTE_BYTES = 1 << 16
 
@@ -28,81 +30,77 @@ class State(enum.IntEnum):
     REFUSED = 4
 
 
+class Word:
+    """A number that the whole fleet shares, behind the rows of the slots."""
+
+    def __init__(self, place: int) -> None:
+        self._place = 2 * SLOTS + place
+
+    def __get__(self, board: Board, _: type) -> int:
+        return board.words[self._place]
+
+    def __set__(self, board: Board, value: int) -> None:
+        board.words[self._place] = value
+
+
 class Board:
     """See the module. Make it before the fork; `workers` is how many the fleet is to have."""
 
+    was_ready = Word(0)
+    """Whether any worker has ever been ready."""
+    workers = Word(1)
+    """How many workers the fleet is to have."""
+    threads = Word(2)
+    """How many requests each worker answers at a time."""
+    replacements = Word(3)
+    """How often a worker has replaced its model in place, which the master hears of here alone."""
+    _note_bytes = Word(4)
+
     def __init__(self, workers: int = 1, threads: int = 1) -> None:
-        shared = memoryview(mmap.mmap(-1, SLOTS * 16 + 40 + NOTE_BYTES))
-        self._words, self._note = shared[: SLOTS * 16 + 40].cast("q"), shared[SLOTS * 16 + 40 :]
+        word_bytes = 8 * (2 * SLOTS + WORDS)
+        shared = memoryview(mmap.mmap(-1, word_bytes + NOTE_BYTES))
+        self.words, self._note = shared[:word_bytes].cast("q"), shared[word_bytes:]
         self.workers = workers
         self.threads = threads
 
     @property
-    def workers(self) -> int:
-        """How many workers the fleet is to have."""
-        return self._words[2 * SLOTS + 1]
-
-    @workers.setter
-    def workers(self, count: int) -> None:
-        self._words[2 * SLOTS + 1] = count
-
-    @property
-    def threads(self) -> int:
-        """How many requests each worker answers at a time."""
-        return self._words[2 * SLOTS + 2]
-
-    @threads.setter
-    def threads(self, count: int) -> None:
-        self._words[2 * SLOTS + 2] = count
-
-    @property
-    def replacements(self) -> int:
-        """How often a worker has replaced its model in place, which the master hears of here alone."""
-        return self._words[2 * SLOTS + 3]
-
-    @property
     def accepted(self) -> bytes:
         """What the last replacement was made by, for the master to do the same; empty before the first."""
-        return bytes(self._note[: self._words[2 * SLOTS + 4]])
+        return bytes(self._note[: self._note_bytes])
 
     def note_replacement(self, accepted: bytes) -> None:
         """Say that this worker, the only one, has another model than the master gave it, and by what it was found."""
         self._note[: len(accepted)] = accepted
-        self._words[2 * SLOTS + 4] = len(accepted)
-        self._words[2 * SLOTS + 3] += 1
+        self._note_bytes = len(accepted)
+        self.replacements += 1
 
     def forget_replacement(self) -> None:
         """Say, in the master, that a reload has overtaken it."""
-        self._words[2 * SLOTS + 4] = 0
+        self._note_bytes = 0
 
     def write(self, slot: int, pid: int, state: State) -> None:
         """Say who holds the slot and what it is doing."""
-        self._words[2 * slot] = pid
-        self._words[2 * slot + 1] = state
+        self.words[2 * slot] = pid
+        self.words[2 * slot + 1] = state
         if state == State.READY:
-            self._words[2 * SLOTS] = True
-
-    @property
-    def was_ready(self) -> bool:
-        """Whether any worker has ever been ready."""
-        return bool(self._words[2 * SLOTS])
+            self.was_ready = True
 
     def clear(self, slot: int) -> None:
         """Say that nobody holds the slot."""
-        self._words[2 * slot + 1] = State.ABSENT
-        self._words[2 * slot] = 0
+        self.words[2 * slot + 1] = State.ABSENT
+        self.words[2 * slot] = 0
 
     def state(self, slot: int) -> State:
         """What the slot's worker is doing."""
-        return State(self._words[2 * slot + 1])
+        return State(self.words[2 * slot + 1])
 
     def pids(self) -> dict[int, int]:
         """The process of each slot that is held."""
-        return {slot: self._words[2 * slot] for slot in range(SLOTS) if self._words[2 * slot]}
+        return {slot: self.words[2 * slot] for slot in range(SLOTS) if self.words[2 * slot]}
 
     def ready_count(self) -> int:
         """How many workers take requests."""
-        return sum(self._words[2 * slot + 1] == State.READY for slot in self.pids())
+        return sum(self.words[2 * slot + 1] == State.READY for slot in self.pids())
 
 
 def lowest_free(taken: Collection[int]) -> int:

@@ -5,6 +5,7 @@ A finding whose configurations were not measured is left out, and a cause is nam
 
 from __future__ import annotations
 
+from tests.bench.texts import LONG_TOKENS, SHORT_TOKENS
 from tests.report.tables import number
 from tests.study.columns import CUT
 from tests.study.figures import Figures, Spread
@@ -16,7 +17,6 @@ from tests.study.tables import given
 SHARED, PER_WORKER, MUTEX = "shared, none", "per-worker, none", "shared, mutex"
 WORKERS = {2: "per-worker, none, 2 workers", 10: PER_WORKER, 20: "per-worker, none, 20 workers"}
 TORCH_SHARED, PADDED = "torch: shared, rwlock", f"torch: shared, rwlock, padded to {CUT}"
-SHORT_TOKENS, LONG_TOKENS = 22, 242
 AT = {"long": f"at {LONG_TOKENS} tokens", "short": f"at {SHORT_TOKENS}"}
 KNEE_SHARE = 0.95
 # Less CPU than this part of another's is idle cores, not noise.

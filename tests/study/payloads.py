@@ -8,14 +8,14 @@ import numpy as np
 
 from tests.bench.asked import reference_vectors
 from tests.bench.places import default_model
-from tests.bench.texts import LONG_TOKENS, Writer, write_all
+from tests.bench.texts import LONG_TOKENS, SHORT_TOKENS, Writer, write_all
 from tests.bench.wire import CHECKED, Request, post
 from tests.study.columns import CUT, Column
 
 FIXED_SEED = 1000
 KINDS = {
     "fixed": f"one fixed text of {LONG_TOKENS} tokens, as the study sent",
-    "short": "texts of 22 tokens",
+    "short": f"texts of {SHORT_TOKENS} tokens",
     "long": f"texts of {LONG_TOKENS} tokens",
     "mixed": "70 % of 10 to 30 tokens, 25 % of 50 to 150, 5 % of 200 to 256",
 }

@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from tests.bench.figures import QUANTILES
+from tests.bench.texts import LONG_TOKENS, SHORT_TOKENS
 from tests.report.pages import Picture
 from tests.report.pictures import COLORS, save, tick
 from tests.report.tables import number
@@ -20,7 +21,7 @@ from tests.study.tables import given
 
 GROUP_COLORS: dict[Group, str] = {"study": COLORS[4], "ours": COLORS[0], "torch": COLORS[1]}
 ROW_HEIGHT = 0.34
-SHOWN_KINDS = {"short": "22 tokens", "long": "242 tokens", "mixed": "mixed lengths"}
+SHOWN_KINDS = {"short": f"{SHORT_TOKENS} tokens", "long": f"{LONG_TOKENS} tokens", "mixed": "mixed lengths"}
 
 
 def draw(figures: Figures, columns: list[Column], folder: Path) -> list[Picture]:
@@ -149,7 +150,7 @@ def _rise(figures: Figures, columns: list[Column], folder: Path) -> Picture | No
         clients, rates, p95_s = zip(*steps, strict=True)
         left.plot(clients, rates, "o-", color=color, label=name)
         right.plot(clients, [1e3 * one for one in p95_s], "o-", color=color, label=name)
-    for axes, says, scale in ((left, "requests/s, 22 tokens", "linear"), (right, "p95, ms", "log")):
+    for axes, says, scale in ((left, f"requests/s, {SHORT_TOKENS} tokens", "linear"), (right, "p95, ms", "log")):
         axes.set(xlabel="clients", ylabel=says, xscale="log", yscale=scale)
         axes.grid(visible=True, alpha=0.3)
         axes.set_xticks(clients, [str(count) for count in clients])

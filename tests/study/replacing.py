@@ -22,7 +22,7 @@ KEY = "the-study"
 CLIENTS = 10
 TEXTS = ("How do I reset my password?", "The weather is nice today", "Ten workers share nothing in Python. " * 8)
 ALTERED_TENSOR, FACTOR = "encoder.layer.5.output.dense.weight", 0.5
-# Another model's vector lies far below; bfloat16 far above.
+# Another model's vector, or another text's, lies far below; bfloat16 far above.
 LEAST_COSINE = 0.999
 SWITCH_S = 90.0
 

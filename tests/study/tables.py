@@ -160,7 +160,7 @@ def rise_grid(figures: Figures, columns: list[Column]) -> Grid:
             rates = Spread.of([visit.steps[place].requests_per_s for visit in visits])
             p95 = Spread.of([visit.steps[place].p95_s for visit in visits])
             rows.append([one.name, str(step.clients), _shown(rates), _shown(p95)])
-    return Grid("More clients: texts of 22 tokens", ("configuration", "clients", "requests/s", "p95 s"), rows)
+    return Grid(f"More clients: {KINDS['short']}", ("configuration", "clients", "requests/s", "p95 s"), rows)
 
 
 def _row(figures: Figures, column: str, kind: str, row: str) -> str:

@@ -20,12 +20,10 @@ from tests.study.columns import Column
 from tests.study.load import counted
 from tests.study.payloads import Payloads
 from tests.study.plan import RISING, Plan
-from tests.study.replacing import KEY, Outcome, Target, altered, exchange, name_model, replace_under_load
+from tests.study.replacing import KEY, LEAST_COSINE, Outcome, Target, altered, exchange, name_model, replace_under_load
 
 REST_S = 60.0
 RISING_KIND = "short"
-# What a bfloat16 vector keeps of float32's, and more; another text's lies far below.
-LEAST_COSINE = 0.999
 
 
 class WrongVectorsError(ServiceFailedError):
