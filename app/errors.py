@@ -16,6 +16,10 @@ class ModelRefusedError(Exception):
     """A model that is not there, not whole, or not safe to load. Stops the start with this one line."""
 
 
+class BulkError(Exception):
+    """A file of texts that cannot be encoded, or not be gone on with. Ends the command with this one line."""
+
+
 def one_line(error: Exception, max_chars: int = 300) -> str:
     """A library's error as one line of a bearable length; a key that is missing says nothing alone."""
     said = " ".join(str(error).split())[:max_chars]

@@ -11,12 +11,13 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
 
-from app.errors import ConfigurationError
+from .errors import ConfigurationError
+from .version import IS_CHECKOUT
 
 Count = Annotated[int, Meta(ge=1)]
 # Printable ASCII without spaces, as it goes into a header; several keys are separated by commas.
@@ -61,8 +62,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 FIELDS = {field.name: field for field in msgspec.structs.fields(Settings)}
+DEFAULT_MODEL_LOCK = "requirements-model.txt"
+"""Beside default.toml: the package that carries the model which that names."""
 PLAIN_NAMES = {"workers": "WEB_CONCURRENCY", "host": "HOST", "port": "PORT"}
 CONFIG_NAME = "BERT_CONFIG"
+LISTS = "make settings" if IS_CHECKOUT else "serve-bert settings"
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -75,9 +79,28 @@ class Origin(msgspec.Struct, frozen=True):
     is_default: bool
 
 
+class Described(msgspec.Struct, frozen=True):
+    """One setting as the table has it."""
+
+    name: str
+    default: Any
+    meaning: str
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The only values that there are; () if there are more than can be named."""
+        annotation = FIELDS[self.name].type
+        return get_args(annotation) if get_origin(annotation) is Literal else ()
+
+
 def environment_name(name: str) -> str:
     """The environment variable that sets `name`."""
     return PLAIN_NAMES.get(name, f"BERT_{name.upper()}")
+
+
+def flag(name: str) -> str:
+    """The command line's flag that sets `name`."""
+    return "--" + name.replace("_", "-")
 
 
 def default_path() -> Path:
@@ -92,29 +115,40 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     return load_with_origins(environ)[0]
 
 
-def load_with_origins(environ: Mapping[str, str] | None = None) -> tuple[Settings, list[Origin]]:
-    """The settings in force, and where each came from. Raises ConfigurationError."""
-    environ = os.environ if environ is None else environ
+def load_with_origins(
+    environ: Mapping[str, str] | None = None, flags: Mapping[str, str] | None = None
+) -> tuple[Settings, list[Origin]]:
+    """The settings in force, and where each came from. Raises ConfigurationError.
+
+    `flags`: values from a command line by the settings' names, "config" for BERT_CONFIG; they win over all else.
+    """
+    environ, flags = os.environ if environ is None else environ, flags or {}
     _refuse_unknown_names(environ)
-    defaults, default_file = _read_toml(default_path()), default_path()
-    chosen_file = environ.get(CONFIG_NAME, "")
+    chosen_file = flags.get("config") or environ.get(CONFIG_NAME, "")
     chosen = _read_toml(Path(chosen_file)) if chosen_file else {}
-    meanings = _meanings(default_file.read_text(encoding="utf-8"))
     values: dict[str, Any] = {}
     origins: list[Origin] = []
-    for name in FIELDS:
-        default = _convert(name, defaults[name], str(default_file))
-        if environment_name(name) in environ:
-            source = environment_name(name)
-            values[name] = _convert(name, environ[source], source, from_text=True)
+    for one in table():
+        name, variable, source = one.name, environment_name(one.name), "default"
+        values[name] = one.default
+        if name in flags:
+            source = flag(name)
+            values[name] = _convert(name, flags[name], source, from_text=True)
+        elif variable in environ:
+            source = variable
+            values[name] = _convert(name, environ[variable], source, from_text=True)
         elif name in chosen:
             source = chosen_file
             values[name] = _convert(name, chosen[name], f"{name} in {chosen_file}")
-        else:
-            source, values[name] = "default", default
-        shown = _masked(name, values[name])
-        origins.append(Origin(name, shown, source, meanings[name], values[name] == default))
+        origins.append(Origin(name, _masked(name, values[name]), source, one.meaning, values[name] == one.default))
     return Settings(**values), origins
+
+
+def table() -> list[Described]:
+    """Every setting with its default and its meaning, as default.toml has them. Raises ConfigurationError."""
+    path = default_path()
+    defaults, meanings = _read_toml(path), _meanings(path.read_text(encoding="utf-8"))
+    return [Described(name, _convert(name, defaults[name], str(path)), meanings[name]) for name in FIELDS]
 
 
 def _convert(name: str, value: Any, source: str, *, from_text: bool = False) -> Any:
@@ -146,7 +180,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _did_you_mean(name: str, known: Mapping[str, Any] | set[str]) -> str:
     close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else " (`make settings` lists them)"
+    return f"; did you mean {close[0]}?" if close else f" (`{LISTS}` lists them)"
 
 
 def _is_secret(name: str) -> bool:

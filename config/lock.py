@@ -29,6 +29,12 @@ def resolve(source: str, *options: str) -> list[str]:
     return re.split(r"\n(?=[a-z])", text.strip())
 
 
+def without(blocks: list[str], installed: list[str]) -> list[str]:
+    """Those that are not pinned among `installed`."""
+    pinned = {block.split(" ")[0] for block in installed}
+    return [block for block in blocks if block.split(" ")[0] not in pinned]
+
+
 def write(name: str, source: str, blocks: list[str]) -> None:
     """Write one lock file and say how many requirements it pins."""
     (HERE / name).write_text(HEADER.format(source=source) + "\n".join(blocks) + "\n", encoding="utf-8")
@@ -37,24 +43,23 @@ def write(name: str, source: str, blocks: list[str]) -> None:
 
 def main() -> None:
     """Resolve the inputs and write the lock files."""
-    serving = resolve("requirements.in")
-    cuda = [block for block in serving if CUDA.match(block)]
+    light = resolve("requirements.in")
+    write("requirements.txt", "requirements.in", light)
+    write("requirements-model.txt", "requirements-model.in", resolve("requirements-model.in", "--no-deps"))
+    with_torch = without(resolve("requirements-torch.in"), light)
+    cuda = [block for block in with_torch if CUDA.match(block)]
     anywhere = [
-        block + (CPU_TORCH_HASH if block.startswith("torch==") else "") for block in serving if block not in cuda
+        block + (CPU_TORCH_HASH if block.startswith("torch==") else "") for block in with_torch if block not in cuda
     ]
-    write("requirements.txt", "requirements.in", anywhere)
-    write("requirements-cpu.txt", "requirements.in", [CPU_TORCH + CPU_TORCH_HASH])
-    write("requirements-cuda.txt", "requirements.in", cuda)
+    write("requirements-torch.txt", "requirements-torch.in", anywhere)
+    write("requirements-torch-cpu.txt", "requirements-torch.in", [CPU_TORCH + CPU_TORCH_HASH])
+    write("requirements-torch-cuda.txt", "requirements-torch.in", cuda)
     write("requirements-dev.txt", "requirements-dev.in", resolve("requirements-dev.in"))
     write("requirements-models.txt", "requirements-models.in", resolve("requirements-models.in", "--no-deps"))
-    served = {block.split(" ")[0] for block in anywhere}
-    for name in (
-        "bench",
-        "bench-infinity",
-        "bench-openvino",
-    ):  # their environments see .venv's packages: torch comes from there alone
+    # The bench's environments see .venv's packages: torch comes from there alone.
+    for name in ("bench", "bench-infinity", "bench-openvino"):
         blocks = [block for block in resolve(f"requirements-{name}.in") if not CUDA.match(block)]
-        own = [block for block in blocks if block.split(" ")[0] not in served]
+        own = without(blocks, light + anywhere)
         write(f"requirements-{name}.txt", f"requirements-{name}.in", own)
 
 

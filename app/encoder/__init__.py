@@ -7,10 +7,12 @@ it (the master does both, once); `open_encoder` loads it (every worker does this
 
 from __future__ import annotations
 
-from app.encoder.checkpoint import Checkpoint, verify
-from app.encoder.contract import Bounds, Embeddings, Encoder, ModelInfo, Pooling
-from app.encoder.locking import guarded, replaced
-from app.encoder.plan import MODEL_SETTINGS, Plan, import_engine, open_encoder, plan, verify_and_plan
+from .checkpoint import Checkpoint, verify
+from .child import end_with_parent
+from .contract import Bounds, Embeddings, Encoder, ModelInfo, Pooling
+from .locking import guarded, replaced
+from .plan import MODEL_SETTINGS, Plan, import_engine, open_encoder, plan, verify_and_plan
+from .waiting import Progress
 
 __all__ = [
     "MODEL_SETTINGS",
@@ -21,6 +23,8 @@ __all__ = [
     "ModelInfo",
     "Plan",
     "Pooling",
+    "Progress",
+    "end_with_parent",
     "guarded",
     "import_engine",
     "open_encoder",

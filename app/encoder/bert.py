@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.encoder.weightfiles import Shape, WeightFile
-from app.errors import ModelRefusedError
+from ..errors import ModelRefusedError
+from .weightfiles import Shape, WeightFile
 
 DEFAULTS: dict[str, Any] = {
     "vocab_size": 30522,

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from app.encoder import bert, weightfiles
-from app.encoder import recipe as recipes
-from app.encoder import source as sources
-from app.encoder.recipe import Recipe
-from app.errors import ModelRefusedError
+from ..errors import ModelRefusedError
+from . import bert, weightfiles
+from . import recipe as recipes
+from . import source as sources
+from .kept import cache_folder
+from .recipe import Recipe
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -66,13 +67,13 @@ class Checkpoint:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def verify(model: str, *, sha256: str = "", max_tokens: int = 0) -> Checkpoint:
+def verify(model: str, *, sha256: str = "", max_tokens: int = 0, cache: str = "") -> Checkpoint:
     """Find the model that BERT_MODEL names and check its files without loading it.
 
     `sha256` is what its weights must have ("" if the user did not say); `max_tokens` is to lower the model's own limit
-    (0: keep it). Raises ModelRefusedError with one line.
+    (0: keep it); `cache` is BERT_CACHE. Raises ModelRefusedError with one line.
     """
-    source = sources.locate(model)
+    source = sources.locate(model, cache_folder(cache))
     recipe = recipes.read(source.directory)
     files = weightfiles.verify(source.directory, recipe.weighted, recipe.perhaps_weighted, source.known_sha256)
     transformer = recipe.modules[0].directory

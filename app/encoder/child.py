@@ -42,7 +42,7 @@ def _do(work: Callable[[], Any], writing: int) -> None:
     result: Any = None
     error: BaseException | None = None
     try:
-        _die_with_the_parent()
+        end_with_parent()
         result = work()
     except BaseException as raised:  # noqa: BLE001 - the parent raises it again
         error = raised
@@ -51,8 +51,8 @@ def _do(work: Callable[[], Any], writing: int) -> None:
     os._exit(0)
 
 
-def _die_with_the_parent() -> None:
-    """Whoever stops a start must not wait for its end; on Linux, elsewhere it ends by itself."""
+def end_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends; on Linux, elsewhere it ends by itself."""
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 

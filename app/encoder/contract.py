@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from app.errors import InvalidInputError
+from ..errors import InvalidInputError
 
 Pooling = Literal["none"]
 

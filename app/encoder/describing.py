@@ -15,12 +15,12 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from app.encoder import forms
-from app.encoder.checkpoint import Checkpoint
-from app.encoder.child import ChildDiedError, in_child
-from app.encoder.description import Description
-from app.encoder.kept import kept
-from app.errors import ModelRefusedError
+from ..errors import ModelRefusedError
+from . import forms
+from .checkpoint import Checkpoint
+from .child import ChildDiedError, in_child
+from .description import Description
+from .kept import kept
 
 VERSION = 1
 """Raised with every change of what a description holds or how it is asked for."""
@@ -82,7 +82,7 @@ def _ask(checkpoint: Checkpoint) -> Description:
 
 
 def _in_the_child(checkpoint: Checkpoint) -> Description:
-    from app.encoder import reference
+    from . import reference
 
     return reference.describe(checkpoint, made_with())
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 from tokenizers import Tokenizer
 
-from app.encoder.tokens import Side, TextTokenizer
-from app.errors import ModelRefusedError
+from ..errors import ModelRefusedError
+from .tokens import Side, TextTokenizer
 
 # Of a tokenizer's JSON, what bears on no id: how texts are cut and padded is ours to say, and ids are never decoded.
 IDLE = ("truncation", "padding", "decoder", "version")

@@ -18,10 +18,12 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import TemplateProcessing
 
-from app.encoder import bert
-from app.encoder.checkpoint import Checkpoint
-from app.encoder.description import Description, canonical, check_vocabulary, sha256_of
-from app.encoder.known_files import (
+from ..errors import ModelRefusedError
+from ..version import WHOLE
+from . import bert
+from .checkpoint import Checkpoint
+from .description import Description, canonical, check_vocabulary, sha256_of
+from .known_files import (
     USUAL,
     Config,
     ModelConfig,
@@ -31,10 +33,9 @@ from app.encoder.known_files import (
     Token,
     TokenizerConfig,
 )
-from app.encoder.recipe import read_object
-from app.errors import ModelRefusedError
+from .recipe import read_object
 
-HOW = "`pip install sentence-transformers` brings it"
+HOW = f"{WHOLE} brings it"
 # Files that say more of a tokenizer or a model, in ways that are not followed here.
 OTHERS = (
     *("added_tokens.json", "adapter_config.json", "processor_config.json", "preprocessor_config.json"),

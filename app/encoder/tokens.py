@@ -8,7 +8,7 @@ from typing import Literal
 
 from tokenizers import Tokenizer
 
-from app.errors import NoTokensError, TextTooLongError
+from ..errors import NoTokensError, TextTooLongError
 
 Side = Literal["left", "right"]
 

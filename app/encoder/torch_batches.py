@@ -12,9 +12,9 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
-from app.encoder.model import Model
-from app.encoder.tokens import TokenizedText
-from app.errors import NoTokensError, TextTooLongError
+from ..errors import NoTokensError, TextTooLongError
+from .model import Model
+from .tokens import TokenizedText
 
 # One forward takes at most this many tokens, padding included: attention's scratch grows with it (100 MB at 32 × 256).
 FORWARD_TOKENS = 2048

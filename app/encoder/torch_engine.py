@@ -15,13 +15,13 @@ import numpy as np
 import torch
 import transformers
 
-from app.encoder.checkpoint import Checkpoint
-from app.encoder.contract import NO_BOUNDS, Bounds, Embeddings
-from app.encoder.model import Model
-from app.encoder.torch_batches import Features, batcher
-from app.encoder.torch_loading import load
-from app.encoder.vectors import finished
-from app.errors import InvalidInputError, ModelRefusedError, one_line
+from ..errors import InvalidInputError, ModelRefusedError, one_line
+from .checkpoint import Checkpoint
+from .contract import NO_BOUNDS, Bounds, Embeddings
+from .model import Model
+from .torch_batches import Features, batcher
+from .torch_loading import load
+from .vectors import finished
 
 NAME = "sentence-transformers"
 PRECISION = "float32"
@@ -29,7 +29,7 @@ WARM_UP_WORDS = 50
 
 
 class TorchEncoder:
-    """A model in sentence-transformers' hands; see `app.encoder.contract.Encoder`."""
+    """A model in sentence-transformers' hands; see `contract.Encoder`."""
 
     def __init__(self, model: Model) -> None:
         """Load a verified model and warm it up. Raises ModelRefusedError if it cannot be loaded."""
@@ -55,7 +55,7 @@ class TorchEncoder:
         pooling: Literal["none"] | None = None,
         bounds: Bounds = NO_BOUNDS,
     ) -> Embeddings:
-        """See `app.encoder.contract.Encoder.encode`."""
+        """See `contract.Encoder.encode`."""
         started = time.perf_counter()
         prepared = self._batcher.prepare(texts, truncate=truncate)
         tokenized = time.perf_counter()

@@ -6,8 +6,8 @@ import torch
 import transformers
 from sentence_transformers import SentenceTransformer
 
-from app.encoder.checkpoint import Checkpoint
-from app.errors import ModelRefusedError, one_line
+from ..errors import ModelRefusedError, one_line
+from .checkpoint import Checkpoint
 
 NAMED_AT_MOST = 3
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.errors import BackendError
+from ..errors import BackendError
 
 
 def finished(

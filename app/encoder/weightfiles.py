@@ -10,7 +10,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from app.errors import ModelRefusedError
+from ..errors import ModelRefusedError
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 Shape = tuple[int, ...]

@@ -9,21 +9,24 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from app.errors import ConfigurationError
-from app.fleet import cores
-from app.fleet.metrics import FOLDER_VARIABLE
-from app.settings import Origin, Settings
+from ..errors import ConfigurationError
+from ..settings import Origin, Settings
+from . import cores, threads
+from .metrics import FOLDER_VARIABLE
 
 # The settings that the master runs with, and their origins; outlives a reload of gunicorn.conf.py.
 in_force: tuple[Settings, list[Origin]] | None = None
 # The application as far as all workers share it, made by the master before it forks.
 assembled: Any = None
+# When this fleet began to start, or to reload, by the monotonic clock.
+started = time.monotonic()
 log = structlog.get_logger("serve-bert")
 
 
@@ -73,6 +76,12 @@ def _remove(folder: str, owner_pid: int) -> None:
     """At exit, and in the master alone: workers inherit the registration."""
     if os.getpid() == owner_pid:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def warn_of_another_server() -> None:
+    """A server without our process model: each process counts for itself, and nobody knows how many there are."""
+    threads.pin()
+    log.warning("no process model of ours: metrics speak for one process; the command `serve-bert` starts a fleet")
 
 
 def log_facts(facts: dict[str, Any]) -> None:

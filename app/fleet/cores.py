@@ -23,6 +23,12 @@ def by_cgroup(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/
     return min(quotas, default=None)
 
 
+def usable() -> int:
+    """Processes that can compute at the same time: whole cores, at least one."""
+    quota = by_cgroup()
+    return max(1, min(by_affinity(), by_affinity() if quota is None else int(quota)))
+
+
 def _quotas(root: Path, line: str) -> list[float]:
     """The quotas along one line of /proc/self/cgroup: "0::/path" (version 2) or "4:cpu,cpuacct:/path" (version 1)."""
     _, controllers, path = line.split(":", 2)

@@ -15,7 +15,7 @@ import orjson
 import structlog
 from gunicorn.glogging import Logger
 
-from app.settings import Settings
+from ..settings import Settings
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 

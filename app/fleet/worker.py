@@ -33,9 +33,9 @@ from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from app.fleet.board import own_readiness
-from app.fleet.logs import frames
-from app.fleet.metrics import OTHER_METHOD, UNMATCHED, Metrics
+from .board import own_readiness
+from .logs import frames
+from .metrics import OTHER_METHOD, UNMATCHED, Metrics
 
 STATUSES = {
     errors.LimitRequestLine: (414, "URI Too Long"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.settings import Settings
-from app.web import admin, auth, commands, failures, hooks, info, metrics, page, predict, probes
-from app.web.services import Services
+from ..settings import Settings
+from . import admin, auth, failures, hooks, info, metrics, page, predict, probes
+from .services import Services
 
 BLUEPRINTS = (predict.routes, info.routes, probes.routes, metrics.routes, page.routes)
 
@@ -21,7 +21,6 @@ def init_app(app: Flask, settings: Settings) -> None:
         app.register_blueprint(blueprint)
     if settings.is_shared and settings.api_key:
         app.register_blueprint(admin.routes)
-    app.cli.add_command(commands.print_settings)
 
 
 def join_worker(app: Flask, services: Services) -> None:

@@ -10,11 +10,11 @@ from threading import Lock
 import msgspec
 from flask import Blueprint, Response
 
-from app import settings as all_settings
-from app.encoder import MODEL_SETTINGS, open_encoder, verify_and_plan
-from app.errors import ConfigurationError, ModelRefusedError, ReloadRefusedError, ReloadUnderWayError
-from app.web.answers import json_response
-from app.web.services import services
+from .. import settings as all_settings
+from ..encoder import MODEL_SETTINGS, open_encoder, verify_and_plan
+from ..errors import ConfigurationError, ModelRefusedError, ReloadRefusedError, ReloadUnderWayError
+from .answers import json_response
+from .services import services
 
 routes = Blueprint("admin", __name__)
 _under_way = Lock()

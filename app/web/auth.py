@@ -6,8 +6,8 @@ import hmac
 
 from flask import Flask, request
 
-from app.errors import UnauthorizedError
-from app.web.services import services
+from ..errors import UnauthorizedError
+from .services import services
 
 # What orchestrators and Prometheus ask for, without a key.
 PUBLIC_PATHS = frozenset({"/livez", "/readyz", "/metrics"})

@@ -8,12 +8,12 @@ from typing import Any
 
 from flask import Response, g
 
-from app.encoder import Bounds, Embeddings, Pooling
-from app.errors import InvalidInputError, TextError
-from app.web.answers import json_response
-from app.web.hooks import milliseconds, note
-from app.web.schemas import checked_texts, place
-from app.web.services import services
+from ..encoder import Bounds, Embeddings, Pooling
+from ..errors import InvalidInputError, TextError
+from .answers import json_response
+from .hooks import milliseconds, note
+from .schemas import checked_texts, place
+from .services import services
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ import structlog
 from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
-from app.errors import RequestError, UnauthorizedError
-from app.fleet.logs import frames
-from app.web.answers import json_bytes, json_response
+from ..errors import RequestError, UnauthorizedError
+from ..fleet.logs import frames
+from .answers import json_bytes, json_response
 
 # Sentences for what Flask and Werkzeug refuse before a route is reached.
 SENTENCES = {

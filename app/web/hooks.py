@@ -15,8 +15,8 @@ from urllib.parse import quote
 import structlog
 from flask import Flask, Response, g, request
 
-from app.fleet.metrics import METHODS, OTHER_METHOD, UNMATCHED
-from app.web.services import services
+from ..fleet.metrics import METHODS, OTHER_METHOD, UNMATCHED
+from .services import services
 
 # Long enough for every tracing system; no character that could forge a log line or a header.
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")

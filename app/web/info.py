@@ -9,9 +9,9 @@ from importlib import metadata
 
 from flask import Blueprint, Response
 
-from app.version import VERSION
-from app.web.answers import json_response
-from app.web.services import services
+from ..version import VERSION
+from .answers import json_response
+from .services import services
 
 routes = Blueprint("info", __name__)
 LIBRARIES = ("torch", "sentence-transformers", "transformers", "tokenizers", "safetensors", "flask", "gunicorn")
@@ -44,9 +44,17 @@ def info() -> Response:
 
 @cache
 def versions() -> dict[str, str]:
-    """Our version, Python's, and those of the libraries that shape an answer."""
+    """Our version, Python's, and those of the libraries that shape an answer, as far as they are installed."""
     return {
         "serve-bert": VERSION,
         "python": platform.python_version(),
-        **{name: metadata.version(name) for name in LIBRARIES},
+        **{name: version for name in LIBRARIES if (version := _version(name))},
     }
+
+
+def _version(library: str) -> str:
+    """Empty if it is not installed."""
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return ""

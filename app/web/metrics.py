@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from app.fleet.metrics import FleetCollector, render
-from app.web.services import services
+from ..fleet.metrics import FleetCollector, render
+from .services import services
 
 routes = Blueprint("metrics", __name__)
 # Labels of bert_model_info, and the facts of a ModelInfo that they show.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
-from app.version import VERSION
-from app.web.services import services
+from ..version import VERSION
+from .services import services
 
 routes = Blueprint("page", __name__, template_folder="templates")
 

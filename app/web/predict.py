@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from app.web.embedding import Options, embed, respond
-from app.web.schemas import PredictRequest, read_json
+from .embedding import Options, embed, respond
+from .schemas import PredictRequest, read_json
 
 routes = Blueprint("predict", __name__)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from app.web.answers import json_response
-from app.web.services import services
+from .answers import json_response
+from .services import services
 
 routes = Blueprint("probes", __name__)
 

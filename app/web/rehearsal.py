@@ -14,12 +14,12 @@ from typing import Any
 
 from flask import Flask
 
-from app.encoder import Encoder
-from app.fleet.board import own_readiness
-from app.fleet.metrics import Metrics
-from app.settings import Settings
-from app.web import join_worker
-from app.web.services import Services
+from ..encoder import Encoder
+from ..fleet.board import own_readiness
+from ..fleet.metrics import Metrics
+from ..settings import Settings
+from . import join_worker
+from .services import Services
 
 # Python 3.11 specializes a function after 8 calls, and an instruction a few runs later.
 TIMES = 20

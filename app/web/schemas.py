@@ -10,14 +10,14 @@ from flask import request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from app.errors import (
+from ..errors import (
     BodyTooLargeError,
     EmptyInputError,
     InvalidInputError,
     MalformedBodyError,
     UnsupportedMediaTypeError,
 )
-from app.settings import Settings
+from ..settings import Settings
 
 AT = re.compile(r" - at `(\$[^`]*)`$")
 

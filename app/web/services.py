@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from flask import current_app
 
-from app.encoder import Encoder, replaced
-from app.errors import NotReadyError
-from app.fleet.board import Readiness, State
-from app.fleet.metrics import Metrics
-from app.settings import Settings
+from ..encoder import Encoder, replaced
+from ..errors import NotReadyError
+from ..fleet.board import Readiness, State
+from ..fleet.metrics import Metrics
+from ..settings import Settings
 
 
 @dataclass

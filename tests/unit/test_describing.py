@@ -99,7 +99,7 @@ def test_a_limit_that_the_positions_do_not_carry_is_lowered_and_said(tmp_path: P
 
 def test_without_the_libraries_only_the_kernel_can_serve(small: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(describing, "made_with", lambda: "")
-    with pytest.raises(ConfigurationError, match=r"^BERT_ENGINE: sentence-transformers is not installed; `pip install"):
+    with pytest.raises(ConfigurationError, match=r"^BERT_ENGINE: sentence-transformers is not installed; `make run E"):
         encoders.plan(small, engine="sentence-transformers")
 
 

@@ -1,4 +1,4 @@
-"""Imports run one way: version, settings, errors ← encoder, fleet ← web ← app; no torch in web, no Flask elsewhere."""
+"""Imports run one way: version, settings, errors ← encoder, fleet ← web ← app ← process, command."""
 
 from __future__ import annotations
 
@@ -18,12 +18,21 @@ ALLOWED = {
     "app.encoder": BELOW | {"app.settings", "app.encoder"},
     "app.fleet": BELOW | {"app.settings", "app.fleet"},
     "app.web": BELOW | {"app.settings", "app.encoder", "app.fleet", "app.web"},
+    "app.bulk": BELOW | {"app.encoder", "app.bulk"},
+    "app.command": BELOW
+    | {"app", "app.settings", "app.encoder", "app.fleet", "app.bulk", "app.process", "app.command"},
+    "app.__main__": {"app.command"},
+    "app.process": BELOW | {"app", "app.settings", "app.encoder", "app.fleet", "app.web", "app.process"},
 }
 HEAVY = {"torch", "transformers", "sentence_transformers", "numpy"}
 FORBIDDEN = {
     "app.web": HEAVY,
     "app.fleet": HEAVY | {"flask", "werkzeug"},
     "app.encoder": {"flask", "werkzeug", "gunicorn", "prometheus_client"},
+    "app.process": HEAVY,
+    "app.bulk": {"flask", "werkzeug", "gunicorn", "torch", "click"},
+    "app.command": {"torch", "numpy"},
+    "app.__main__": HEAVY,
     "app.settings": HEAVY | {"flask"},
     "app.errors": HEAVY | {"flask"},
     "app.version": HEAVY | {"flask"},
@@ -41,10 +50,12 @@ def imported(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: imports are absolute"
-            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            package = ".".join(path.parent.parts[: len(path.parent.parts) - node.level + 1]) if node.level else ""
+            module = ".".join(filter(None, (package, node.module)))
+            assert node.level or module.split(".")[0] != "app", f"{path}: once installed there is no `app`"
+            inside = {f"{module}.{alias.name}" for alias in node.names}
             modules = inside & set(NAMES)
-            names |= modules | ({str(node.module)} if inside - modules else set())
+            names |= modules | ({module} if inside - modules else set())
     return names
 
 
@@ -80,6 +91,10 @@ def test_the_walk_sees_imports() -> None:
 
 
 def test_create_app_imports_nothing_heavy() -> None:
-    code = "import app, sys; app.create_app(); print(sorted({'torch', 'transformers'} & set(sys.modules)))"
+    code = """if True:
+        import app, sys
+        from app import settings
+        app.create_app(settings.load())
+        print(sorted({'torch', 'transformers'} & set(sys.modules)))"""
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"

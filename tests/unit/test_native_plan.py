@@ -25,7 +25,7 @@ def no_kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(library, "load", partial(library.load, tmp_path / "libbert.so"))
 
 
-NOT_BUILT = "the kernel is not built (`make install` builds it where there is a C compiler)"
+NOT_BUILT = "the kernel is not built (`make run` builds it where there is a C compiler)"
 
 
 def test_auto_takes_it_on_the_path_that_was_measured_to_be_fastest(small: Checkpoint, tmp_path: Path) -> None:

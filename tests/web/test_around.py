@@ -243,14 +243,5 @@ def test_the_page_names_the_model_and_works_without_the_internet(site: Site) -> 
     assert not re.search(r"(src|href)=.?(https?:)?//", answer.text)
 
 
-def test_the_settings_command_prints_each_with_source_and_meaning(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BERT_API_KEY", "alpha")
-    monkeypatch.setenv("PORT", "9999")
-    printed = site.app.test_cli_runner().invoke(args=["settings"]).output
-    assert "PORT = 9999  (PORT)\n    TCP port to listen on." in printed
-    assert "BERT_API_KEY = ********  (BERT_API_KEY)" in printed
-    assert printed.count("\n    ") >= len(settings.FIELDS)
-
-
 def test_milliseconds_keep_microseconds() -> None:
     assert hooks.milliseconds(0.0023184) == "2.318"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from app.encoder import bert
-from app.encoder.model import Model
-from app.encoder.native.layout import Dense, Shape
-from app.encoder.native.library import POOLINGS
-from app.encoder.native.tensorfile import FLOATS
-from app.encoder.recipe import Module
-from app.encoder.weightfiles import WeightFile
+from .. import bert
+from ..model import Model
+from ..recipe import Module
+from ..weightfiles import WeightFile
+from .layout import Dense, Shape
+from .library import POOLINGS
+from .tensorfile import FLOATS
 
 ACTIVATIONS = {
     "gelu": "gelu",

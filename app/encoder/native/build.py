@@ -95,7 +95,7 @@ def main(arguments: list[str]) -> None:
         if not build(target, *arguments[1:]):
             sys.stderr.write("The kernel was built without its path for AMX, which this compiler does not know.\n")
     except NoCompilerError as error:
-        sys.stderr.write(f"The kernel was not built: {error}.\nThe service will run on sentence-transformers.\n")
+        sys.stderr.write(f"The kernel was not built: {error}.\n")
         sys.exit(1 if arguments else 0)
 
 
@@ -109,7 +109,7 @@ if "setuptools" in sys.modules:
         def run(self) -> None:
             """Build both; without a compiler the package is built without the kernel, and says so."""
             super().run()
-            folder = Path(self.build_lib) / "app" / "encoder" / "native"
+            folder = Path(self.build_lib) / "serve_bert" / "encoder" / "native"
             try:
                 if not build(folder / NAME):
                     self.warn("the kernel was built without its path for AMX, which this compiler does not know")

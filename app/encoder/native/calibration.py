@@ -13,13 +13,13 @@ from typing import Protocol
 
 import numpy as np
 
-from app.encoder.native import layout, library, quantisation
-from app.encoder.native.architecture import Architecture
-from app.encoder.native.forward import Forward, LaidOut
-from app.encoder.native.layout import Read
-from app.encoder.native.matrix import CannotQuantiseError, Matrix
-from app.encoder.native.quantisation import Inputs
-from app.encoder.native.structs import Weights
+from . import layout, library, quantisation
+from .architecture import Architecture
+from .forward import Forward, LaidOut
+from .layout import Read
+from .matrix import CannotQuantiseError, Matrix
+from .quantisation import Inputs
+from .structs import Weights
 
 TEXTS = Path(__file__).with_name("calibration.txt")
 LEAST_COSINE = 0.999

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from app.encoder.native.forward import CALL_TOKENS, LaidOut
-from app.encoder.tokens import TokenizedText
+from ..tokens import TokenizedText
+from .forward import CALL_TOKENS, LaidOut
 
 
 def calls(tokenized: list[TokenizedText]) -> Iterator[list[TokenizedText]]:

@@ -16,11 +16,11 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from app.encoder.kept import kept
-from app.encoder.native import library, trial
-from app.encoder.native.layout import Shape
-from app.encoder.native.trial import Candidate, Times
-from app.errors import ConfigurationError
+from ...errors import ConfigurationError
+from ..kept import kept
+from . import library, trial
+from .layout import Shape
+from .trial import Candidate, Times
 
 AUTO, INT8 = "auto", "int8"
 AUTOMATIC = ("float32", "bfloat16")

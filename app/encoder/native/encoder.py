@@ -8,24 +8,24 @@ from typing import Literal
 
 import numpy as np
 
-from app.encoder.contract import NO_BOUNDS, Bounds, Embeddings
-from app.encoder.model import Model
-from app.encoder.native import choice, selfcheck
-from app.encoder.native.calls import calls, laid_out
-from app.encoder.native.forward import Forward
-from app.encoder.native.preparation import Prepared
-from app.encoder.native.selfcheck import WrongPathError
-from app.encoder.native.structs import Weights
-from app.encoder.native.tensorfile import TensorFile
-from app.encoder.tokens import TokenizedText
-from app.encoder.vectors import finished
-from app.errors import ModelRefusedError
+from ...errors import ModelRefusedError
+from ..contract import NO_BOUNDS, Bounds, Embeddings
+from ..model import Model
+from ..tokens import TokenizedText
+from ..vectors import finished
+from . import choice, selfcheck
+from .calls import calls, laid_out
+from .forward import Forward
+from .preparation import Prepared
+from .selfcheck import WrongPathError
+from .structs import Weights
+from .tensorfile import TensorFile
 
 NAME = "native"
 
 
 class NativeEncoder:
-    """A model on the kernel; see `app.encoder.contract.Encoder`."""
+    """A model on the kernel; see `contract.Encoder`."""
 
     def __init__(self, model: Model, prepared: Prepared) -> None:
         """Map the packed file and hold the path against the plain one. Raises ModelRefusedError if they differ."""
@@ -60,7 +60,7 @@ class NativeEncoder:
         pooling: Literal["none"] | None = None,
         bounds: Bounds = NO_BOUNDS,
     ) -> Embeddings:
-        """See `app.encoder.contract.Encoder.encode`. Equal texts are computed once."""
+        """See `contract.Encoder.encode`. Equal texts are computed once."""
         started = time.perf_counter()
         first: dict[str, int] = {}
         for place, text in enumerate(texts):

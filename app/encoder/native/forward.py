@@ -9,8 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from app.encoder.native import library
-from app.encoder.native.layout import Dense
+from . import library
+from .layout import Dense
 
 # Scratch is made for so many tokens, or one longest text: more in one call would gain nothing and cost memory.
 CALL_TOKENS = 256
@@ -20,7 +20,7 @@ LaidOut = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class Weights(Protocol):
-    """What the kernel computes with: `app.encoder.native.structs.Weights`, or made ones."""
+    """What the kernel computes with: `structs.Weights`, or made ones."""
 
     model: library.Model
     dense: list[tuple[library.Linear, Dense]]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from app.encoder.native.matrix import SCALES
+from .matrix import SCALES
 
 LAYOUT = 2
 """Raised with every change of what a packed file holds."""

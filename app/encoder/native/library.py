@@ -14,7 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ...version import IS_CHECKOUT
+
 ABI = 3
+BUILDS = "`make run` builds it" if IS_CHECKOUT else "`pip install --no-binary serve-bert serve-bert` builds it"
 PLAIN = "plain"
 LIBRARY = Path(__file__).parent / "libbert.so"
 PRECISIONS = ("float32", "bfloat16", "int8")
@@ -85,7 +88,7 @@ class Watch(Structure):
 def load(path: Path = LIBRARY) -> ctypes.CDLL:
     """The compiled kernel. Raises UnavailableError with the reason if there is none that can be used."""
     if not path.is_file():
-        raise UnavailableError("the kernel is not built (`make install` builds it where there is a C compiler)")
+        raise UnavailableError(f"the kernel is not built ({BUILDS} where there is a C compiler)")
     try:
         library = ctypes.CDLL(str(path))
         library.bert_abi.restype = c_int32
@@ -93,7 +96,7 @@ def load(path: Path = LIBRARY) -> ctypes.CDLL:
     except (OSError, AttributeError) as error:
         raise UnavailableError(f"the kernel cannot be loaded: {error}") from None
     if abi != ABI:
-        raise UnavailableError(f"the kernel is of another version ({abi}, not {ABI}): `make install` builds it anew")
+        raise UnavailableError(f"the kernel is of another version ({abi}, not {ABI}): {BUILDS} anew")
     _declare(library)
     return library
 

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
-from app.encoder.child import in_child
-from app.encoder.native.layout import LAYOUT, Read, Tensor
-from app.encoder.native.matrix import Quantised
-from app.encoder.waiting import lock
+from ..child import in_child
+from ..waiting import lock
+from .layout import LAYOUT, Read, Tensor
+from .matrix import Quantised
 
 Quantise = Callable[[Read], Quantised]
 """What a source becomes before int8 tensors are made of it: long work that takes much memory."""

@@ -10,21 +10,21 @@ from pathlib import Path
 import structlog
 from tokenizers import Tokenizer
 
-from app.encoder.child import ChildDiedError
-from app.encoder.model import Model
-from app.encoder.native import choice, library, selfcheck
-from app.encoder.native.architecture import Architecture, examine
-from app.encoder.native.calls import calls, laid_out
-from app.encoder.native.choice import Choice
-from app.encoder.native.layout import Read
-from app.encoder.native.matrix import CannotQuantiseError, Quantised
-from app.encoder.native.packed import Packed
-from app.encoder.native.selfcheck import Witness, WrongPathError
-from app.encoder.native.structs import Weights, pack
-from app.encoder.native.tensorfile import TensorFile
-from app.encoder.native.trial import Candidate
-from app.encoder.waiting import Progress
-from app.errors import ConfigurationError
+from ...errors import ConfigurationError
+from ..child import ChildDiedError
+from ..model import Model
+from ..waiting import Progress
+from . import choice, library, selfcheck
+from .architecture import Architecture, examine
+from .calls import calls, laid_out
+from .choice import Choice
+from .layout import Read
+from .matrix import CannotQuantiseError, Quantised
+from .packed import Packed
+from .selfcheck import Witness, WrongPathError
+from .structs import Weights, pack
+from .tensorfile import TensorFile
+from .trial import Candidate
 
 log = structlog.get_logger("serve-bert")
 
@@ -101,7 +101,7 @@ def _pack(model: Model, architecture: Architecture, precision: str, cache: Path 
 
 def _quantise(model: Model, architecture: Architecture, tokenizer: Tokenizer, read: Read) -> Quantised:
     """In a child process, which alone imports what it takes."""
-    from app.encoder.native import calibration
+    from . import calibration
 
     texts = [model.description.default_prompt + text for text in calibration.texts()]
     tokenized = model.description.text_tokenizer(tokenizer, model.max_tokens).tokenize(texts, truncate=True)

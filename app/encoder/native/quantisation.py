@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.encoder.native.matrix import Matrix
+from .matrix import Matrix
 
 MOST_BLOCK = 128
 """Inputs that are rotated together; MOST_BLOCK in kernel/int8_rows.h."""

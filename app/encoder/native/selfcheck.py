@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.encoder.native import library
-from app.encoder.native.forward import Forward, LaidOut
-from app.encoder.native.structs import Weights
+from . import library
+from .forward import Forward, LaidOut
+from .structs import Weights
 
 # More rows than one tile has of any path, in a number that leaves a remainder; a text alone and one in company.
 LENGTHS = (17, 2)

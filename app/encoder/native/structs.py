@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from app.encoder.checkpoint import Checkpoint
-from app.encoder.native import layout, library, packed
-from app.encoder.native.architecture import Architecture
-from app.encoder.native.matrix import SCALES
-from app.encoder.native.tensorfile import TensorFile, Tensors
-from app.errors import ModelRefusedError
+from ...errors import ModelRefusedError
+from ..checkpoint import Checkpoint
+from . import layout, library, packed
+from .architecture import Architecture
+from .matrix import SCALES
+from .tensorfile import TensorFile, Tensors
 
 
 def pack(

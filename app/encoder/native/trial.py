@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.encoder.native import library
-from app.encoder.native.forward import Forward
-from app.encoder.native.layout import Dense, Shape, sides
+from . import library
+from .forward import Forward
+from .layout import Dense, Shape, sides
 
 TOKENS = (22, 128)
 # Raised with every change of what is timed: older records then count no more.

@@ -1,18 +1,22 @@
-"""`flask --app app settings`: every setting with its value, where it came from and its meaning."""
+"""`serve-bert settings`: every setting with its value, where it came from and its meaning."""
 
 from __future__ import annotations
 
 import textwrap
+from typing import Any
 
 import click
 
-from app import settings
+from .. import settings
+from .flags import given, setting_flags
 
 
 @click.command("settings")
-def print_settings() -> None:
+@setting_flags()
+@click.pass_context
+def print_settings(context: click.Context, /, **flags: Any) -> None:
     """Print every setting: value, where it came from, what it means."""
-    _, origins = settings.load_with_origins()
+    _, origins = settings.load_with_origins(flags=given(context, flags))
     for origin in origins:
         value = '""' if origin.value == "" else str(origin.value)
         click.echo(f"{settings.environment_name(origin.name)} = {value}  ({origin.source})")

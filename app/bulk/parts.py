@@ -1,0 +1,84 @@
+"""Files that grow under other names and get their own once they are whole; one process at a time has them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from .journal import JournalError
+
+
+class Parts:
+    """The files of one output, by their final names."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        """Take hold of them all. Raises JournalError if another process has them, OSError if they cannot be written."""
+        self._files: dict[Path, BinaryIO] = {}
+        try:
+            for path in paths:
+                self._files[path] = _held(path)
+        except BaseException:
+            self.close()
+            raise
+
+    def cut(self, sizes: dict[str, int]) -> None:
+        """Take each back to what was recorded; what was written after that is made again. Raises JournalError."""
+        for path, file in self._files.items():
+            kept = sizes.get(path.name, 0)
+            if os.fstat(file.fileno()).st_size < kept:
+                raise JournalError(f"{growing(path)} is gone or too short; --overwrite begins anew")
+            file.truncate(kept)
+            file.seek(kept)
+
+    def append(self, path: Path, content: bytes) -> None:
+        """Write at the end of a file."""
+        self._files[path].write(content)
+
+    def replace_start(self, path: Path, content: bytes) -> None:
+        """Write over the beginning of a file."""
+        file = self._files[path]
+        file.seek(0)
+        file.write(content)
+        file.seek(0, os.SEEK_END)
+
+    def force(self) -> dict[str, int]:
+        """Have all that is written on disk; the size of each file by its final name."""
+        for file in self._files.values():
+            file.flush()
+            os.fsync(file.fileno())
+        return {path.name: file.tell() for path, file in self._files.items()}
+
+    def name(self) -> None:
+        """Give the whole files their names; an empty one is left out, and one of that name from earlier goes."""
+        for path, file in self._files.items():
+            if not growing(path).exists():  # it has its name from a run that was stopped here
+                continue
+            if os.fstat(file.fileno()).st_size:
+                growing(path).replace(path)
+            else:
+                growing(path).unlink()
+                path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of them; those in which nothing is go."""
+        for path, file in self._files.items():
+            file.close()
+            if growing(path).exists() and not growing(path).stat().st_size:
+                growing(path).unlink()
+
+
+def growing(path: Path) -> Path:
+    """The name under which a file grows."""
+    return path.with_name(path.name + ".unfinished")
+
+
+def _held(path: Path) -> BinaryIO:
+    descriptor = os.open(growing(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise JournalError(f"another process is writing {path}") from None
+    return os.fdopen(descriptor, "r+b")

@@ -1,0 +1,100 @@
+"""`serve-bert embed FILE`: the lines of a file to vectors in a file, on all cores, without HTTP."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import settings as all_settings
+from ..fleet import cores, threads
+from ..settings import Settings
+from .flags import given, setting_flags
+
+SETTINGS = (
+    *("model", "model_sha256", "engine", "precision", "isa", "cache", "max_tokens", "truncate", "max_chars"),
+    *("log_level", "log_format"),
+)
+OWN = ("output", "line_format", "text_field", "id_field", "processes", "overwrite")
+OUTPUT = """Where the vectors go: NAME.npy, an array with the ids beside it in NAME.ids.jsonl, or NAME.jsonl, an object
+with id and embedding a line. Default: FILE's name with .npy."""
+FORMAT = "A text a line, or a JSON object a line. Default: jsonl for .jsonl and .ndjson, else lines."
+
+
+@click.command("embed")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help=OUTPUT)
+@click.option("--format", "line_format", type=click.Choice(["lines", "jsonl"]), help=FORMAT)
+@click.option("--text-field", default="text", show_default=True, help="The field of an object that has the text.")
+@click.option("--id-field", default="", help="The field that has the id. Default: the line's number, from 1 on.")
+@click.option("--processes", type=click.IntRange(1, 1024), help="Processes that encode. Default: one a core.")
+@click.option("--overwrite", is_flag=True, help="Begin anew, whatever is there.")
+@setting_flags(SETTINGS)
+@click.pass_context
+def embed(context: click.Context, /, file: Path, **options: Any) -> None:
+    """Encode each line of FILE. Stopped or killed, the same command goes on where it was.
+
+    A line that gives no vector is told in NAME.rejected.jsonl with the reason, and the rest goes on.
+    """
+    own = {name: options.pop(name) for name in OWN}
+    settings, _ = all_settings.load_with_origins(flags=given(context, options))
+    threads.pin()  # before numpy is imported
+    from ..bulk.reader import Reader, format_of
+    from ..bulk.work import Work
+
+    reader = Reader(
+        file,
+        own["line_format"] or format_of(file),
+        text_field=own["text_field"],
+        id_field=own["id_field"],
+        max_chars=settings.max_chars,
+        max_line_bytes=settings.max_body_bytes,
+    )
+    output = own["output"] or file.with_suffix(".npy")
+    work = Work(reader, output, overwrite=own["overwrite"], truncate=settings.truncate)
+    sys.exit(_run(work, settings, own["processes"] or cores.usable()))
+
+
+def _run(work: Any, settings: Settings, processes: int) -> int:
+    """Do the work; the exit code."""
+    from .. import encoder
+    from ..bulk.encoders import Encoders
+    from ..bulk.work import run
+    from ..fleet import logs
+    from .progress import Progress
+
+    logs.configure(settings)
+    work.check()
+    plan = encoder.verify_and_plan(settings)
+    encoder.import_engine(plan)
+    with _stop_signals() as stopped, Encoders(plan, processes, truncate=settings.truncate) as encoders:
+        info = encoders.info()
+        with work.writer(info) as writer, Progress(work.reader.path, writer, info) as progress:
+            is_done = run(work.reader, encoders, writer, progress.tell, stopped.is_set)
+    progress.summarise(is_done=is_done)
+    if not is_done:
+        return 128 + signal.SIGINT
+    return 0 if writer.counts.vectors or not writer.counts.rejected else 1
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """Set by Ctrl-C or TERM: what is under way is finished and recorded. A second one ends it at once."""
+    stopped = threading.Event()
+
+    def stop(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        stopped.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,67 @@
+"""The process model: how many workers, threads, what happens at fork, boot and death.
+
+The order of a start: settings are read (a bad one ends it here), the model is found and verified, what all workers
+need is imported, and only then the master listens and forks. The master loads no model. Each worker maps its own,
+checks itself against the reference's vectors, says on the board that it is ready, and then accepts.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from ..fleet import threads as arithmetic
+
+arithmetic.pin()
+
+import structlog  # noqa: E402
+
+from .. import settings as all_settings  # noqa: E402
+from ..errors import ConfigurationError  # noqa: E402
+from ..fleet import boot, logs  # noqa: E402
+from ..fleet.worker import Worker  # noqa: E402
+from ..settings import Settings  # noqa: E402
+from . import life  # noqa: E402
+from .master import Master  # noqa: E402
+
+log = structlog.get_logger("serve-bert")
+
+
+def configuration(flags: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """gunicorn's settings and hooks, at a start and at each reload; `flags`: settings that win over the environment.
+
+    Ends the process with one line if a setting cannot be used, save at a reload: then the old ones stay.
+    """
+    is_slip = False
+    try:
+        settings, origins = all_settings.load_with_origins(flags=flags)
+    except ConfigurationError as error:
+        if boot.in_force is None:
+            sys.exit(f"serve-bert: {error}")
+        # The fleet that serves must not end over a slip in a file.
+        log.error("settings refused, the old ones stay", reason=str(error))
+        settings, origins = boot.in_force
+        is_slip = True
+    boot.in_force = (settings, origins)
+    logs.configure(settings)
+    return _gunicorn_settings(settings) | Master(settings, origins, is_slip=is_slip).hooks() | life.hooks()
+
+
+def _gunicorn_settings(settings: Settings) -> dict[str, Any]:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return {
+        "bind": f"{host}:{settings.port}",
+        "workers": 1 if settings.is_shared else settings.workers,
+        "worker_class": Worker,
+        "threads": settings.threads if settings.is_shared else 1,
+        "timeout": settings.timeout_s,
+        "graceful_timeout": settings.graceful_timeout_s,
+        "keepalive": 5,
+        "loglevel": settings.log_level,
+        "logger_class": logs.GunicornLogger,
+        "logconfig_dict": logs.gunicorn_config(settings),
+        "proc_name": "serve-bert",
+        # Its socket is one file for all instances of a user, and a second instance removes the first's.
+        "control_socket_disable": True,
+    }
