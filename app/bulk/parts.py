@@ -50,16 +50,20 @@ class Parts:
             os.fsync(file.fileno())
         return {path.name: file.tell() for path, file in self._files.items()}
 
-    def name(self) -> None:
-        """Give the whole files their names; an empty one is left out, and one of that name from earlier goes."""
+    def name(self, sizes: dict[str, int], optional: Path) -> None:
+        """Give the whole files their names; if nothing is in `optional`, there is none, and one from earlier goes.
+
+        Some may have their names already: whoever did this before was stopped in it.
+        """
         for path, file in self._files.items():
-            if not growing(path).exists():  # it has its name from a run that was stopped here
-                continue
-            if os.fstat(file.fileno()).st_size:
-                growing(path).replace(path)
-            else:
-                growing(path).unlink()
+            is_named = sizes[path.name] > os.fstat(file.fileno()).st_size
+            if path == optional and not sizes[path.name]:
                 path.unlink(missing_ok=True)
+                growing(path).unlink()
+            elif is_named:
+                growing(path).unlink()
+            else:
+                growing(path).replace(path)
 
     def close(self) -> None:
         """Let go of them; those in which nothing is go."""

@@ -10,7 +10,7 @@ from ..encoder import ModelInfo
 from .encoders import Encoders
 from .journal import JournalError, Recipe
 from .reader import Chunk, Reader
-from .writer import SUFFIXES, Writer
+from .writer import SUFFIXES, Writer, paths_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class Work:
             raise JournalError(f"{self.output}: an output's name ends with {' or '.join(SUFFIXES)}")
         if not self.output.parent.is_dir():
             raise JournalError(f"{self.output.parent} is no folder")
+        if self.reader.path.resolve() in (path.resolve() for path in paths_of(self.output)):
+            raise JournalError(f"{self.output}: the output would take the input's place")
 
     def _recipe(self, info: ModelInfo) -> Recipe:
         reader, status = self.reader, self.reader.path.stat()

@@ -34,7 +34,7 @@ class Writer:
         self.output = output
         self._dimension = dimension
         self._journal = journal.path_for(output)
-        self._parts = Parts(self.paths)
+        self._parts = Parts(paths_of(output))
         try:
             self._progress = self._begun(recipe, overwrite=overwrite)
             if not self.is_whole:
@@ -43,20 +43,15 @@ class Writer:
             self._parts.close()
             raise
         self._is_sound = True
+        self._recorded_s = time.monotonic()
         if self._is_array and not self._progress.part_bytes:
             self._parts.append(output, self._header())
-        self._record()
-
-    @property
-    def paths(self) -> list[Path]:
-        """The finished files: vectors, ids (of an array), rejected lines."""
-        ids = [self.output.with_suffix(".ids.jsonl")] if self._is_array else []
-        return [self.output, *ids, self.rejected_path]
+            self._record()
 
     @property
     def rejected_path(self) -> Path:
         """Where the lines are told that gave no vector; there is none if all gave one."""
-        return self.output.with_suffix(".rejected.jsonl")
+        return paths_of(self.output)[-1]
 
     @property
     def place(self) -> Place:
@@ -78,7 +73,7 @@ class Writer:
 
     def __exit__(self, *_: object) -> None:
         try:
-            if self._is_sound:
+            if self._is_sound and not self.is_whole:
                 self._record()
         finally:
             self._parts.close()
@@ -90,7 +85,7 @@ class Writer:
         vectors = np.ascontiguousarray(encoded.vectors, dtype="<f4")
         if self._is_array:
             self._parts.append(self.output, vectors.tobytes())
-            self._parts.append(self.paths[1], _lines(chunk.ids))
+            self._parts.append(paths_of(self.output)[1], _lines(chunk.ids))
         else:
             rows = zip(chunk.ids, vectors, strict=True)
             self._parts.append(self.output, _lines([{"id": name, "embedding": vector} for name, vector in rows]))
@@ -103,13 +98,13 @@ class Writer:
 
     def finish(self) -> None:
         """All lines are in: give the files their names."""
-        if self._is_array:
-            self._parts.replace_start(self.output, self._header())
-        self._progress.is_whole = True
-        self._record()
-        self._parts.name()
+        if not self.is_whole:
+            if self._is_array:
+                self._parts.replace_start(self.output, self._header())
+            self._progress.is_whole = True
+            self._record()
+        self._parts.name(self._progress.part_bytes, optional=self.rejected_path)
         self._journal.unlink(missing_ok=True)
-        self._is_sound = False
 
     @property
     def _is_array(self) -> bool:
@@ -135,6 +130,12 @@ class Writer:
         self._progress.part_bytes = self._parts.force()
         journal.write(self._journal, self._progress)
         self._recorded_s = time.monotonic()
+
+
+def paths_of(output: Path) -> list[Path]:
+    """The finished files: vectors, ids (of an array), rejected lines."""
+    ids = [output.with_suffix(".ids.jsonl")] if output.suffix == ".npy" else []
+    return [output, *ids, output.with_suffix(".rejected.jsonl")]
 
 
 def _lines(rows: Sequence[Any]) -> bytes:

@@ -107,7 +107,7 @@ def environment(port: int, **environ: str) -> dict[str, str]:
 
 
 @contextmanager
-def serving(workers: int = 2, command: list[str] | None = None, **environ: str) -> Iterator[Fleet]:
+def serving(workers: int = 2, command: list[str] | None = None, cwd: Path = ROOT, **environ: str) -> Iterator[Fleet]:
     """A fleet that is ready; afterwards, none of its processes is left."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
@@ -115,7 +115,7 @@ def serving(workers: int = 2, command: list[str] | None = None, **environ: str) 
         with log_path.open("wb") as log:
             process = subprocess.Popen(
                 command or GUNICORN,
-                cwd=ROOT,
+                cwd=cwd,
                 env=environment(port, WEB_CONCURRENCY=str(workers), **environ),
                 stdout=log,
                 stderr=log,

@@ -1,11 +1,10 @@
-"""The kernel is compiled by whatever C compiler there is, packed into a wheel, and done without where there is none."""
+"""The kernel is compiled by whatever C compiler there is, and done without where there is none."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import sys
-import zipfile
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
@@ -18,12 +17,6 @@ from tests.native_models import bits, forward_of, small_model, vectors
 ROOT = Path(__file__).parents[2]
 # cc is one of the others by another name.
 COMPILERS = {Path(found).resolve(): name for name in build.COMPILERS if (found := shutil.which(name))}
-LOADED = """
-import app, sys
-from app.encoder.native import library
-print(app.__file__, *library.paths(library.load()))
-assert "torch" not in sys.modules
-"""
 
 
 @pytest.mark.skipif(not COMPILERS, reason="there is no C compiler here")
@@ -78,36 +71,3 @@ def test_a_build_by_hand_without_compiler_ends_well_and_says_so(tmp_path: Path) 
         )
         assert (ran.returncode, ran.stdout) == (code, "")
         assert ran.stderr == ("The kernel was not built: there is no C compiler here (on Debian: gcc and libc6-dev).\n")
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy of what is in the repository: setuptools leaves a build folder in its source."""
-    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for name in ("app", "config"):
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", build.NAME))
-    for name in ("pyproject.toml", "setup.cfg", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps"]
-    subprocess.run([*pip, "--no-build-isolation", "--no-index", "-w", target, source], check=True, capture_output=True)
-    return next(target.glob("*.whl"))
-
-
-@pytest.mark.skipif(not COMPILERS, reason="there is no C compiler here")
-def test_a_wheel_carries_the_kernel_for_its_platform_and_any_python(wheel: Path) -> None:
-    python, abi, platform = wheel.stem.split("-")[-3:]
-    assert (python, abi) == ("py3", "none")
-    assert platform.startswith("linux_")
-    names = zipfile.ZipFile(wheel).namelist()
-    assert "app/encoder/native/libbert.so" in names
-    assert "app/encoder/native/kernel/forward.c" in names
-    assert "app/config/default.toml" in names
-
-
-@pytest.mark.skipif(not COMPILERS, reason="there is no C compiler here")
-def test_the_kernel_in_the_wheel_can_be_loaded(wheel: Path, tmp_path: Path) -> None:
-    with zipfile.ZipFile(wheel) as packed:
-        packed.extractall(tmp_path)
-    command = [sys.executable, "-c", LOADED]
-    found = subprocess.run(command, cwd="/", env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
-    assert found.stdout.split() == [str(tmp_path / "app" / "__init__.py"), *library.paths()], found.stderr
