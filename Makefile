@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
-LOCKED := $(PIP) install --quiet --no-deps --require-hashes
+# Bytecode comes with the first import, of what is imported: half of what is installed never is.
+LOCKED := $(PIP) install --quiet --no-deps --no-compile --require-hashes
 
 SERVING := $(VENV)/.serving-installed
 WHOLE   := $(VENV)/.whole-installed
