@@ -18,6 +18,8 @@ OPENVINO := $(VENV)/bench-openvino/.installed
 MODELS   := $(VENV)/models/.fetched
 
 .DEFAULT_GOAL := help
+# The kernel is compiled while packages are fetched.
+MAKEFLAGS += --jobs=2
 .PHONY: help install run test test-models lint bench bench-encoder study fuzz settings lock clean
 
 help: ## list the targets
