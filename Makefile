@@ -20,7 +20,7 @@ MODELS   := $(VENV)/models/.fetched
 .DEFAULT_GOAL := help
 # The kernel is compiled while packages are fetched.
 MAKEFLAGS += --jobs=2
-.PHONY: help install run test test-models lint bench bench-encoder study fuzz settings lock clean
+.PHONY: help install run test test-models lint bench bench-encoder study fuzz settings wheel lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  \1\t/' | expand -t 14
@@ -57,6 +57,12 @@ study: $(BENCH) $(KERNEL) ## measure the study's five ways of holding a model an
 
 settings: $(SERVING) ## print every setting: value, where it came from, what it means
 	@$(BIN)/python -m app settings
+
+wheel: $(TOOLS) ## build dist/: the source, and a wheel with the kernel in it, for every Linux that its tag names
+	@rm -rf dist && $(PIP) wheel --quiet --no-deps --wheel-dir dist/here .
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist dist/here/*.whl || mv dist/here/*.whl dist
+	@$(BIN)/python -c 'import sys, setuptools.build_meta as build; sys.argv = ["setup.py", "--quiet"]; build.build_sdist("dist")' >/dev/null
+	@rm -rf dist/here && ls dist
 
 lock: $(TOOLS) ## resolve config/*.in again into the lock files
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python config/lock.py

@@ -2,6 +2,7 @@
 
     python3 -m tests.bench.first_vector                   git clone, make run
     python3 -m tests.bench.first_vector --wheel           pip install of the wheel, serve-bert in somebody else's folder
+    … --here                                              make run in this checkout, which must be clean
     … --revision HEAD~10                                  the same of another commit
     … --no-cpu-build                                      without a CPU build of torch at hand
 
@@ -33,6 +34,7 @@ def main() -> None:
     """Measure once, print one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--wheel", action="store_true")
+    parser.add_argument("--here", action="store_true")
     parser.add_argument("--revision", default="HEAD")
     parser.add_argument("--no-cpu-build", action="store_true")
     asked = parser.parse_args()
@@ -46,7 +48,7 @@ def main() -> None:
 def measure(folder: Path, asked: argparse.Namespace) -> dict[str, float]:
     """Seconds and megabytes until the first vector; all of it below `folder`."""
     environ = clean(folder, no_cpu_build=asked.no_cpu_build)
-    checkout, port = folder / "checkout", free_port()
+    checkout, port = ROOT if asked.here else folder / "checkout", free_port()
     if asked.wheel:
         clone(checkout, asked.revision)
         subprocess.run(
@@ -61,7 +63,8 @@ def measure(folder: Path, asked: argparse.Namespace) -> dict[str, float]:
         subprocess.run([environment / "bin" / "pip", "install", "-q", wheel], check=True, env=environ)
         command, where = [str(environment / "bin" / "serve-bert"), f"--port={port}"], theirs
     else:
-        clone(checkout, asked.revision)
+        if not asked.here:
+            clone(checkout, asked.revision)
         environment, command, where = checkout / ".venv", ["make", "run", f"PORT={port}"], checkout
     installed_s = time.monotonic() - began
     wait_for_vector(command, where, environ, port)
@@ -70,7 +73,7 @@ def measure(folder: Path, asked: argparse.Namespace) -> dict[str, float]:
         **({"seconds_installed": round(installed_s, 1)} if asked.wheel else {}),
         "mb_received": megabytes(network_bytes() - received),
         "mb_environment": megabytes(size(environment)),
-        "mb_all": megabytes(size(folder) - (size(folder / "wheels") + size(checkout) if asked.wheel else 0)),
+        "mb_caches": megabytes(sum(map(size, (folder / ".cache", folder / ".local")))),
     }
 
 

@@ -36,14 +36,16 @@ PIP: list[str | Path] = [sys.executable, "-m", "pip", "--disable-pip-version-che
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy of what is in the repository: setuptools leaves a build folder in its source."""
+    """Built from the source package, and that from a copy: setuptools leaves folders where it works."""
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for name in ("app", "config"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", build.NAME))
     for name in ("pyproject.toml", "setup.cfg", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    command: list[str | Path] = [*PIP, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", target, source]
-    subprocess.run(command, check=True, capture_output=True)
+    code = "import sys, setuptools.build_meta as build; build.build_sdist(sys.argv.pop())"
+    subprocess.run([sys.executable, "-c", code, target], cwd=source, check=True, capture_output=True)
+    command: list[str | Path] = [*PIP, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", target]
+    subprocess.run([*command, next(target.glob("*.tar.gz"))], check=True, capture_output=True)
     return next(target.glob("*.whl"))
 
 
