@@ -156,7 +156,15 @@ def _convert(name: str, value: Any, source: str, *, from_text: bool = False) -> 
         return msgspec.convert(value, FIELDS[name].type, strict=not from_text)
     except msgspec.ValidationError as error:
         shown = "" if _is_secret(name) else f" {value!r}"
-        raise ConfigurationError(f"{source}:{shown} cannot be used: {error}") from None
+        raise ConfigurationError(f"{source}:{shown} cannot be used: {_wanted(name) or error}") from None
+
+
+def _wanted(name: str) -> str:
+    """What a setting takes, where that is a list; msgspec says the rest well enough."""
+    annotation = FIELDS[name].type
+    if get_origin(annotation) is Literal:
+        return f"one of {', '.join(get_args(annotation))}"
+    return f"auto, or one or more of {PATHS.strip('()').replace('|', ', ')}, commas between" if name == "isa" else ""
 
 
 def _refuse_unknown_names(environ: Mapping[str, str]) -> None:

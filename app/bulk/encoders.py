@@ -20,7 +20,7 @@ from .reader import Chunk, Rejected, start_of
 
 # Chunks that are under way for each process: one in its hands, one that waits for it.
 AHEAD = 2
-DIED = "a process that encodes was killed, most likely for want of memory"
+DIED = "a process that encodes was killed, most likely for want of memory; the same command goes on"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -11,11 +12,23 @@ from ..errors import BulkError
 from .reader import Place
 
 
+class Input(msgspec.Struct, frozen=True):
+    """A file as it was when it was opened."""
+
+    size_bytes: int
+    modified_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> Input:
+        """As it is now. Raises OSError."""
+        status = path.stat()
+        return cls(status.st_size, status.st_mtime_ns)
+
+
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """All that the bytes depend on; whoever goes on must have the same."""
 
-    input_bytes: int
-    input_modified_ns: int
+    input: Input
     format: str
     text_field: str
     id_field: str
@@ -73,16 +86,31 @@ def read(path: Path) -> Progress | None:
 
 
 def write(path: Path, progress: Progress) -> None:
-    """Record it, whole or not at all. What it speaks of must be on disk."""
+    """Record it, whole or not at all. What it speaks of must be on disk. Raises JournalError."""
     temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        file.write(msgspec.json.encode(progress))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(msgspec.json.encode(progress))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise JournalError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
 def difference(begun: Recipe, now: Recipe) -> str:
-    """In what two recipes differ, as a sentence's end; "" if in nothing."""
-    named = ((name, getattr(begun, name), getattr(now, name)) for name in Recipe.__struct_fields__)
-    return ", ".join(f"{name} was {old!r} and is {new!r}" for name, old, new in named if old != new)
+    """In what two recipes differ first, as a sentence's end; "" if in nothing."""
+    if begun.input != now.input:
+        was, is_now = (
+            f"{one.size_bytes} bytes, written at {_time(one.modified_ns)}" for one in (begun.input, now.input)
+        )
+        return f"its input was another file ({was}; now {is_now})"
+    for name in Recipe.__struct_fields__:
+        old, new = getattr(begun, name), getattr(now, name)
+        if old != new:
+            return f"{name} was {old!r} and is {new!r}"
+    return ""
+
+
+def _time(modified_ns: int) -> str:
+    return datetime.fromtimestamp(modified_ns / 1e9, UTC).isoformat(sep=" ", timespec="milliseconds")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,7 +16,7 @@ class Parts:
     """The files of one output, by their final names."""
 
     def __init__(self, paths: list[Path]) -> None:
-        """Take hold of them all. Raises JournalError if another process has them, OSError if they cannot be written."""
+        """Take hold of them all. Raises JournalError if another process has them, or they cannot be written."""
         self._files: dict[Path, BinaryIO] = {}
         try:
             for path in paths:
@@ -33,15 +35,17 @@ class Parts:
             file.seek(kept)
 
     def append(self, path: Path, content: bytes) -> None:
-        """Write at the end of a file."""
-        self._files[path].write(content)
+        """Write at the end of a file. Raises JournalError."""
+        with _writing(path):
+            self._files[path].write(content)
 
     def replace_start(self, path: Path, content: bytes) -> None:
         """Write over the beginning of a file."""
         file = self._files[path]
-        file.seek(0)
-        file.write(content)
-        file.seek(0, os.SEEK_END)
+        with _writing(path):
+            file.seek(0)
+            file.write(content)
+            file.seek(0, os.SEEK_END)
 
     def force(self) -> dict[str, int]:
         """Have all that is written on disk; the size of each file by its final name."""
@@ -68,7 +72,8 @@ class Parts:
     def close(self) -> None:
         """Let go of them; those in which nothing is go."""
         for path, file in self._files.items():
-            file.close()
+            with suppress(OSError):  # what was not forced to disk is made again
+                file.close()
             if growing(path).exists() and not growing(path).stat().st_size:
                 growing(path).unlink()
 
@@ -78,8 +83,19 @@ def growing(path: Path) -> Path:
     return path.with_name(path.name + ".unfinished")
 
 
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise JournalError(
+            f"{path} cannot be written: {error.strerror or error}; once it can, the same command goes on"
+        ) from None
+
+
 def _held(path: Path) -> BinaryIO:
-    descriptor = os.open(growing(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    with _writing(path):
+        descriptor = os.open(growing(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -15,8 +15,8 @@ import msgspec
 
 Id = int | str
 Format = Literal["lines", "jsonl"]
-CHUNK_LINES = 256
-CHUNK_BYTES = 1 << 20
+CHUNK_LINES = 128
+CHUNK_BYTES = 1 << 15
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 START_CHARS = 80
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".jsonlines")
@@ -116,9 +116,10 @@ class Reader:
         chunk.lines.append(number)
 
     def _from_json(self, line: bytes, number: int) -> tuple[str, Id]:
+        _decoded(line)
         try:
             found = msgspec.json.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise _RejectedError(f"no JSON: {error}") from None
         if not isinstance(found, dict):
             raise _RejectedError(f"no JSON object, but {_kind(found)}")

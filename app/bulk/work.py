@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ..encoder import ModelInfo
 from .encoders import Encoders
-from .journal import JournalError, Recipe
+from .journal import Input, JournalError, Recipe
 from .reader import Chunk, Reader
-from .writer import SUFFIXES, Writer, paths_of
+from .writer import BESIDE, SUFFIXES, Writer, paths_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,24 +22,50 @@ class Work:
     overwrite: bool
     truncate: bool
 
+    def check(self) -> None:
+        """Raise JournalError if input or output cannot be one: before anything long begins."""
+        path, output = self.reader.path, self.output
+        if not path.is_file():
+            raise JournalError(
+                f"{path} is no regular file: what is read is counted, and read again from where it ended"
+            )
+        if output.suffix not in SUFFIXES or output.name.endswith(BESIDE):
+            raise JournalError(
+                f"{output}: an output's name ends with {' or '.join(SUFFIXES)}, not {' or '.join(BESIDE)}"
+            )
+        if not output.parent.is_dir():
+            raise JournalError(f"{output.parent} is no folder")
+        if path.resolve() in (own.resolve() for own in paths_of(output)):
+            raise JournalError(f"{output}: the output would take the input's place")
+
     def writer(self, info: ModelInfo) -> Writer:
-        """The output, begun or gone on with. Raises JournalError if that cannot be, OSError."""
+        """The output, begun or gone on with. Raises JournalError if that cannot be."""
         return Writer(self.output, self._recipe(info), info.dimension, overwrite=self.overwrite)
 
-    def check(self) -> None:
-        """Raise JournalError if the output cannot be one: before anything long begins."""
-        if self.output.suffix not in SUFFIXES:
-            raise JournalError(f"{self.output}: an output's name ends with {' or '.join(SUFFIXES)}")
-        if not self.output.parent.is_dir():
-            raise JournalError(f"{self.output.parent} is no folder")
-        if self.reader.path.resolve() in (path.resolve() for path in paths_of(self.output)):
-            raise JournalError(f"{self.output}: the output would take the input's place")
+    def run(
+        self, encoders: Encoders, writer: Writer, tell: Callable[[Writer], None], is_stopped: Callable[[], bool]
+    ) -> bool:
+        """Encode what is missing; whether all of it is done. `tell` is called after each chunk.
+
+        What is under way when somebody says stop is finished and written first. Raises JournalError if the input
+        changes meanwhile, EncodersDiedError, OSError.
+        """
+        path = self.reader.path
+        if not writer.is_whole:
+            for encoded in encoders.encode(_until(is_stopped, self.reader.chunks(writer.place))):
+                writer.write(encoded)
+                tell(writer)
+            if Input.of(path) != writer.recipe.input:
+                raise JournalError(f"{path} has changed while it was read: which lines are whose, nobody knows")
+            if writer.place.offset < writer.recipe.input.size_bytes:
+                return False
+        writer.finish()
+        return True
 
     def _recipe(self, info: ModelInfo) -> Recipe:
-        reader, status = self.reader, self.reader.path.stat()
+        reader = self.reader
         return Recipe(
-            input_bytes=status.st_size,
-            input_modified_ns=status.st_mtime_ns,
+            input=Input.of(reader.path),
             format=reader.format,
             text_field=reader.text_field,
             id_field=reader.id_field,
@@ -52,23 +78,6 @@ class Work:
             sums=info.sums,
             max_tokens=info.max_tokens,
         )
-
-
-def run(
-    reader: Reader, encoders: Encoders, writer: Writer, tell: Callable[[Writer], None], is_stopped: Callable[[], bool]
-) -> bool:
-    """Encode what is missing; whether all of it is done. `tell` is called after each chunk.
-
-    What is under way when somebody says stop is finished and written first.
-    """
-    if not writer.is_whole:
-        for encoded in encoders.encode(_until(is_stopped, reader.chunks(writer.place))):
-            writer.write(encoded)
-            tell(writer)
-        if is_stopped() and writer.place.offset < reader.path.stat().st_size:
-            return False
-    writer.finish()
-    return True
 
 
 def _until(is_stopped: Callable[[], bool], chunks: Iterable[Chunk]) -> Iterator[Chunk]:

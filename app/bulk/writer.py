@@ -1,6 +1,6 @@
 """Vectors to a file: .npy with the ids beside it, or JSON lines; rejected lines to a file of their own.
 
-Every few seconds what is written is forced to disk and recorded; whoever goes on cuts each file back to the last
+Every two seconds what is written is forced to disk and recorded; whoever goes on cuts each file back to the last
 record, so that the bytes are those of a run that nobody stopped.
 """
 
@@ -22,7 +22,8 @@ from .parts import Parts
 from .reader import Place
 
 SUFFIXES = (".npy", ".jsonl")
-RECORD_EVERY_S = 5.0
+BESIDE = (".ids.jsonl", ".rejected.jsonl")
+RECORD_EVERY_S = 2.0
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 
 
@@ -30,7 +31,7 @@ class Writer:
     """The files of one output; use it as a context manager, which records how far it is when it is left."""
 
     def __init__(self, output: Path, recipe: Recipe, dimension: int, *, overwrite: bool) -> None:
-        """Begin, or go on where the record says. Raises JournalError if neither can be, OSError."""
+        """Begin, or go on where the record says. Raises JournalError if neither can be."""
         self.output = output
         self._dimension = dimension
         self._journal = journal.path_for(output)
@@ -46,6 +47,7 @@ class Writer:
         self._recorded_s = time.monotonic()
         if self._is_array and not self._progress.part_bytes:
             self._parts.append(output, self._header())
+        if not self.is_whole:
             self._record()
 
     @property
@@ -57,6 +59,11 @@ class Writer:
     def place(self) -> Place:
         """The first line that is missing."""
         return self._progress.place
+
+    @property
+    def recipe(self) -> Recipe:
+        """Of what it is made."""
+        return self._progress.recipe
 
     @property
     def counts(self) -> Counts:
@@ -134,8 +141,8 @@ class Writer:
 
 def paths_of(output: Path) -> list[Path]:
     """The finished files: vectors, ids (of an array), rejected lines."""
-    ids = [output.with_suffix(".ids.jsonl")] if output.suffix == ".npy" else []
-    return [output, *ids, output.with_suffix(".rejected.jsonl")]
+    ids = [output.with_suffix(BESIDE[0])] if output.suffix == ".npy" else []
+    return [output, *ids, output.with_suffix(BESIDE[1])]
 
 
 def _lines(rows: Sequence[Any]) -> bytes:

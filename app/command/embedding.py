@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from .. import settings as all_settings
 from ..fleet import cores, threads
@@ -22,6 +23,7 @@ SETTINGS = (
     *("log_level", "log_format"),
 )
 OWN = ("output", "line_format", "text_field", "id_field", "processes", "overwrite")
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 OUTPUT = """Where the vectors go: NAME.npy, an array with the ids beside it in NAME.ids.jsonl, or NAME.jsonl, an object
 with id and embedding a line. Default: FILE's name with .npy."""
 FORMAT = "A text a line, or a JSON object a line. Default: jsonl for .jsonl and .ndjson, else lines."
@@ -31,7 +33,7 @@ FORMAT = "A text a line, or a JSON object a line. Default: jsonl for .jsonl and 
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help=OUTPUT)
 @click.option("--format", "line_format", type=click.Choice(["lines", "jsonl"]), help=FORMAT)
-@click.option("--text-field", default="text", show_default=True, help="The field of an object that has the text.")
+@click.option("--text-field", default="", help="The field of an object that has the text. Default: text.")
 @click.option("--id-field", default="", help="The field that has the id. Default: the line's number, from 1 on.")
 @click.option("--processes", type=click.IntRange(1, 1024), help="Processes that encode. Default: one a core.")
 @click.option("--overwrite", is_flag=True, help="Begin anew, whatever is there.")
@@ -43,6 +45,7 @@ def embed(context: click.Context, /, file: Path, **options: Any) -> None:
     A line that gives no vector is told in NAME.rejected.jsonl with the reason, and the rest goes on.
     """
     own = {name: options.pop(name) for name in OWN}
+    _check_flags(context, own, file)
     settings, _ = all_settings.load_with_origins(flags=given(context, options))
     threads.pin()  # before numpy is imported
     from ..bulk.reader import Reader, format_of
@@ -51,7 +54,7 @@ def embed(context: click.Context, /, file: Path, **options: Any) -> None:
     reader = Reader(
         file,
         own["line_format"] or format_of(file),
-        text_field=own["text_field"],
+        text_field=own["text_field"] or "text",
         id_field=own["id_field"],
         max_chars=settings.max_chars,
         max_line_bytes=settings.max_body_bytes,
@@ -61,22 +64,35 @@ def embed(context: click.Context, /, file: Path, **options: Any) -> None:
     sys.exit(_run(work, settings, own["processes"] or cores.usable()))
 
 
+def _check_flags(context: click.Context, own: dict[str, Any], file: Path) -> None:
+    """Raise UsageError if one has no effect here."""
+    for name in set(context.obj or {}) - {*SETTINGS, "config"}:
+        raise click.UsageError(f"{all_settings.flag(name)} has no effect on embed")
+    if file.suffix.lower() == ".json" and not own["line_format"]:
+        raise click.UsageError(f"{file} may be lines of text or of objects: name it, --format lines or --format jsonl")
+    from ..bulk.reader import format_of
+
+    if (own["line_format"] or format_of(file)) == "lines" and (own["text_field"] or own["id_field"]):
+        raise click.UsageError("--text-field and --id-field are for JSON lines: name them, --format jsonl")
+
+
 def _run(work: Any, settings: Settings, processes: int) -> int:
     """Do the work; the exit code."""
     from .. import encoder
     from ..bulk.encoders import Encoders
-    from ..bulk.work import run
     from ..fleet import logs
     from .progress import Progress
 
-    logs.configure(settings)
+    # Its own words are sentences; the log's are to look like them.
+    is_auto = settings.log_format == "auto"
+    logs.configure(msgspec.structs.replace(settings, log_format="console") if is_auto else settings)
     work.check()
     plan = encoder.verify_and_plan(settings)
     encoder.import_engine(plan)
     with _stop_signals() as stopped, Encoders(plan, processes, truncate=settings.truncate) as encoders:
         info = encoders.info()
         with work.writer(info) as writer, Progress(work.reader.path, writer, info) as progress:
-            is_done = run(work.reader, encoders, writer, progress.tell, stopped.is_set)
+            is_done = work.run(encoders, writer, progress.tell, stopped.is_set)
     progress.summarise(is_done=is_done)
     if not is_done:
         return 128 + signal.SIGINT
@@ -85,14 +101,15 @@ def _run(work: Any, settings: Settings, processes: int) -> int:
 
 @contextmanager
 def _stop_signals() -> Iterator[threading.Event]:
-    """Set by Ctrl-C or TERM: what is under way is finished and recorded. A second one ends it at once."""
+    """Set by Ctrl-C, TERM or a closed terminal: what is under way is finished first. A second one ends it at once."""
     stopped = threading.Event()
 
     def stop(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_DFL)
         stopped.set()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
+    before = {number: signal.signal(number, stop) for number in heeded}
     try:
         yield stopped
     finally:

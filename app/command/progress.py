@@ -13,7 +13,7 @@ from ..bulk.writer import Writer
 from ..encoder import ModelInfo
 from ..encoder import Progress as LoggedProgress
 
-BAR = "{percentage:3.0f} %|{bar:30}| {postfix}, {remaining} left"
+BAR = "{percentage:3.0f} %|{bar:30}| {desc}, {remaining} left"
 
 
 class Progress:
@@ -46,7 +46,7 @@ class Progress:
             percent = round(100 * writer.place.offset / self._bytes)
             self._log(lines=writer.place.line, percent=percent, lines_per_s=round(self._rate()))
             return
-        self._bar.set_postfix_str(f"{writer.place.line:,} lines, {self._rate():,.0f} lines/s", refresh=False)
+        self._bar.set_description_str(f"{writer.place.line:,} lines, {self._rate():,.0f} lines/s", refresh=False)
         self._bar.update(writer.place.offset - self._bar.n)
 
     def summarise(self, *, is_done: bool) -> None:
@@ -56,16 +56,20 @@ class Progress:
         if not is_done:
             _say(f"Stopped after line {self._writer.place.line:,}. The same command goes on from there.")
             return
-        made = f"{counts.vectors:,} vectors of {self._info.dimension} numbers"
+        made = f"{_counted(counts.vectors, 'vector')} of {self._info.dimension} numbers"
         _say(f"{output}: {made}; {seconds:.1f} s, {rate:,.0f} lines/s")
         if counts.cut_texts:
             lost = f"{counts.lost_tokens:,} tokens lost"
-            _say(f"{counts.cut_texts:,} texts were cut to {self._info.max_tokens} tokens: {lost}")
+            _say(f"{_counted(counts.cut_texts, 'text')} cut to {self._info.max_tokens} tokens: {lost}")
         if counts.rejected:
-            _say(f"{counts.rejected:,} lines gave no vector: {self._writer.rejected_path} says why")
+            _say(f"{_counted(counts.rejected, 'line')} without a vector: {self._writer.rejected_path} says why")
 
     def _rate(self) -> float:
         return (self._writer.place.line - self._began.line) / max(time.monotonic() - self._began_s, 1e-3)
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count:,} {name}" + ("" if count == 1 else "s")
 
 
 def _say(sentence: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from typing import Any
 
@@ -18,6 +19,8 @@ def print_settings(context: click.Context, /, **flags: Any) -> None:
     """Print every setting: value, where it came from, what it means."""
     _, origins = settings.load_with_origins(flags=given(context, flags))
     for origin in origins:
-        value = '""' if origin.value == "" else str(origin.value)
+        value = (
+            '""' if origin.value == "" else json.dumps(origin.value) if isinstance(origin.value, bool) else origin.value
+        )
         click.echo(f"{settings.environment_name(origin.name)} = {value}  ({origin.source})")
         click.echo(textwrap.fill(origin.meaning, 100, initial_indent="    ", subsequent_indent="    "))

@@ -81,7 +81,9 @@ def clean(home: Path, *, no_cpu_build: bool) -> dict[str, str]:
     """An environment whose caches are empty; without our settings."""
     hidden = set(HIDDEN) - (set() if no_cpu_build else {"PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL"})
     mine = {
-        name: value for name, value in os.environ.items() if name not in hidden and not name.startswith(("BERT_", "MAKE"))
+        name: value
+        for name, value in os.environ.items()
+        if name not in hidden and not name.startswith(("BERT_", "MAKE"))
     }
     return mine | {"HOME": str(home), "NO_PROXY": "*"} | ({"PIP_CONFIG_FILE": os.devnull} if no_cpu_build else {})
 

@@ -2,9 +2,9 @@
 
     .venv/bin/python -m tests.bench.lines [FOLDER]
 
-The lines are descriptions of Debian's packages, in FOLDER as for tests/bench/encoder/retrieval.py. Arms take turns. Ours
-is timed from the command's start to its end; sentence-transformers from the first text to the last vector, its imports and
-loading left out. LINES and ROUNDS in the environment make it shorter.
+The lines are descriptions of Debian's packages, in FOLDER as for tests/bench/encoder/retrieval.py. Arms take turns.
+Ours is timed from the command's start to its end; sentence-transformers from the first text to the last vector, its
+imports and loading left out. LINES and ROUNDS in the environment make it shorter.
 """
 
 from __future__ import annotations
@@ -72,11 +72,12 @@ def timed(arm: str, file: Path, cores: int) -> float:
     """Seconds over the whole file, on cores 0 to `cores`."""
     pinned = ["taskset", "-c", ",".join(map(str, sorted(os.sched_getaffinity(0))[:cores]))]
     if arm == REFERENCE:
-        arguments = [sys.executable, "-c", ENCODE, file, default_model().directory, output(file, arm)]
-        return float(subprocess.run([*pinned, *arguments], check=True, capture_output=True, text=True).stdout)
+        arguments = ["-c", ENCODE, str(file), str(default_model().directory), str(output(file, arm))]
+        ran = subprocess.run([*pinned, sys.executable, *arguments], check=True, capture_output=True, text=True)
+        return float(ran.stdout)
     began = time.monotonic()
-    arguments = [sys.executable, "-m", "app", "embed", file, "-o", output(file, arm), "--overwrite", *OURS[arm]]
-    subprocess.run([*pinned, *arguments], check=True, capture_output=True)
+    arguments = ["-m", "app", "embed", str(file), "-o", str(output(file, arm)), "--overwrite", *OURS[arm]]
+    subprocess.run([*pinned, sys.executable, *arguments], check=True, capture_output=True)
     return time.monotonic() - began
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from app.bulk import writer as writers
 from app.bulk.encoders import Encoded, EncodersDiedError, encoded
 from app.bulk.journal import JournalError, path_for
 from app.bulk.reader import CHUNK_LINES, Chunk, Place, Reader, Rejected, format_of
-from app.bulk.work import Work, run
+from app.bulk.work import Work
 from app.bulk.writer import Writer
 from app.encoder import Checkpoint, Embeddings, ModelInfo
 from app.errors import BackendError, ModelRefusedError, NoTokensError, TextTooLongError
@@ -171,7 +173,7 @@ def make(work: Work, stop_after: int | None = None) -> bool:
 
     with work.writer(Stub.info) as writer:
         pool: Any = InProcess()
-        return run(work.reader, pool, writer, tell, lambda: stop_after is not None and told >= stop_after)
+        return work.run(pool, writer, tell, lambda: stop_after is not None and told >= stop_after)
 
 
 @pytest.fixture
@@ -230,12 +232,43 @@ def test_there_is_no_going_on_with_something_else(texts: Path) -> None:
         make(other)
     with texts.open("ab") as file:
         file.write(b"\none more")
-    with pytest.raises(JournalError, match="was begun otherwise: input_bytes was"):
+    with pytest.raises(
+        JournalError, match=r"was begun otherwise: its input was another file \(\d+ bytes, written at 2"
+    ):
         make(work_on(texts, "out.npy"))
     assert make(Work(other.reader, other.output, overwrite=True, truncate=True))
     with pytest.raises(JournalError, match=r"out\.npy is there already; --overwrite makes it anew"):
         make(work_on(texts, "out.npy"))
     assert not list(texts.parent.glob("*.unfinished*"))
+
+
+def test_an_input_that_changes_meanwhile_is_no_success(texts: Path) -> None:
+    work = work_on(texts, "out.npy")
+    with work.writer(Stub.info) as writer:
+        pool: Any = InProcess()
+        with pytest.raises(JournalError, match=r"texts\.txt has changed while it was read"):
+            work.run(pool, writer, lambda _: os.truncate(texts, 9), lambda: False)
+    assert not work.output.exists()
+
+
+def test_a_pipe_is_refused_first(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(JournalError, match="pipe is no regular file"):
+        work_on(tmp_path / "pipe", "out.npy").check()
+
+
+def test_a_disk_that_takes_no_more_is_said_with_the_file(texts: Path) -> None:
+    work = work_on(texts, "out.npy")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    kept = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
+        with pytest.raises(JournalError, match=r"out\.npy cannot be written: File too large; once it can, the same"):
+            make(work)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, kept)
+    assert make(work)
 
 
 def test_what_is_damaged_is_said(texts: Path) -> None:
@@ -262,12 +295,12 @@ def test_a_full_disk_amid_a_write_leaves_the_last_record(texts: Path, monkeypatc
 
     def full(rows: Sequence[Any]) -> bytes:
         if next(calls) == 5:
-            raise OSError(28, "full")
+            raise JournalError("full")
         return lines(rows)
 
     with monkeypatch.context() as disk:
         disk.setattr(writers, "_lines", full)
-        with pytest.raises(OSError, match="full"):
+        with pytest.raises(JournalError, match="full"):
             make(work)
     assert work.output.with_name("out.npy.unfinished").stat().st_size
     assert make(work)
@@ -293,6 +326,7 @@ def test_stopped_between_the_last_record_and_the_names(texts: Path, monkeypatch:
     [
         ("a.txt", "out.csv", "an output's name ends with .npy or .jsonl"),
         ("a.txt", "none/out.npy", "is no folder"),
+        ("a.txt", "a.ids.jsonl", "an output's name ends with"),
         ("a.jsonl", "a.jsonl", "would take the input's place"),
         ("a.rejected.jsonl", "a.npy", "would take the input's place"),
     ],

@@ -49,7 +49,7 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file(
     printed = run("--port", "3", "settings", "--config", str(file), "--no-truncate").output
     for line in ("PORT = 3  (--port)", "HOST = 0.0.0.0  (HOST)", f"WEB_CONCURRENCY = 2  ({file})"):
         assert line in printed
-    assert "BERT_TRUNCATE = False  (--truncate)" in printed
+    assert "BERT_TRUNCATE = false  (--truncate)" in printed
 
 
 def test_the_later_flag_wins() -> None:
@@ -60,7 +60,7 @@ def test_the_later_flag_wins() -> None:
     ("arguments", "sentence"),
     [
         (["settings", "--port", "x"], "serve-bert: --port: 'x' cannot be used: Expected `int`, got `str`"),
-        (["settings", "--engine", "none"], "serve-bert: --engine: 'none' cannot be used: Invalid enum value 'none'"),
+        (["settings", "--engine", "none"], "serve-bert: --engine: 'none' cannot be used: one of auto, native,"),
         (["settings", "--config", "/no/such"], "serve-bert: BERT_CONFIG: cannot read /no/such: No such file"),
         (["settings", "--api-key", "ü"], "serve-bert: --api-key: cannot be used"),
     ],
@@ -95,8 +95,8 @@ def test_embed_writes_vectors_and_says_what_was_lost(tmp_path: Path, capsys: pyt
     assert np.load(tmp_path / "texts.npy").shape == (2, 384)
     assert json.loads((tmp_path / "texts.rejected.jsonl").read_text())["reason"] == "there is no field 'text'"
     assert "texts.npy: 2 vectors of 384 numbers" in printed
-    assert "1 texts were cut to 256 tokens: 46 tokens lost" in printed
-    assert "1 lines gave no vector" in printed
+    assert "1 text cut to 256 tokens: 46 tokens lost" in printed
+    assert "1 line without a vector" in printed
 
 
 def test_embed_that_gives_nothing_fails(tmp_path: Path) -> None:
@@ -105,3 +105,24 @@ def test_embed_that_gives_nothing_fails(tmp_path: Path) -> None:
     file = tmp_path / "texts.jsonl"
     file.write_text("[]")
     assert embed(str(file)) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["embed", "a.txt", "--id-field", "id"], "--text-field and --id-field are for JSON lines"),
+        (["--port", "1", "embed", "a.txt"], "--port has no effect on embed"),
+        (["embed", "a.json"], "--format lines or --format jsonl"),
+        (["embed", "none.txt"], "'none.txt' does not exist"),
+        (["embed", "a.txt", "--processes", "0"], "0 is not in the range"),
+    ],
+)
+def test_a_flag_without_effect_is_refused(
+    arguments: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.txt", "a.json"):
+        Path(name).touch()
+    found = run(*arguments)
+    assert found.exit_code == 2
+    assert sentence in found.output
