@@ -48,10 +48,11 @@ class Parts:
             file.seek(0, os.SEEK_END)
 
     def force(self) -> dict[str, int]:
-        """Have all that is written on disk; the size of each file by its final name."""
-        for file in self._files.values():
-            file.flush()
-            os.fsync(file.fileno())
+        """Have all that is written on disk; the size of each file by its final name. Raises JournalError."""
+        for path, file in self._files.items():
+            with _writing(path):
+                file.flush()
+                os.fsync(file.fileno())
         return {path.name: file.tell() for path, file in self._files.items()}
 
     def name(self, sizes: dict[str, int], optional: Path) -> None:

@@ -43,8 +43,6 @@ class Writer:
         except BaseException:
             self._parts.close()
             raise
-        self._is_sound = True
-        self._recorded_s = time.monotonic()
         if self._is_array and not self._progress.part_bytes:
             self._parts.append(output, self._header())
         if not self.is_whole:
@@ -80,7 +78,7 @@ class Writer:
 
     def __exit__(self, *_: object) -> None:
         try:
-            if self._is_sound and not self.is_whole:
+            if not self.is_whole and self._is_sound:
                 self._record()
         finally:
             self._parts.close()
@@ -134,9 +132,11 @@ class Writer:
         return header.getvalue()
 
     def _record(self) -> None:
+        self._is_sound = False
         self._progress.part_bytes = self._parts.force()
         journal.write(self._journal, self._progress)
         self._recorded_s = time.monotonic()
+        self._is_sound = True
 
 
 def paths_of(output: Path) -> list[Path]:

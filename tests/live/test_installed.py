@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -45,7 +46,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     code = "import sys, setuptools.build_meta as build; build.build_sdist(sys.argv.pop())"
     subprocess.run([sys.executable, "-c", code, target], cwd=source, check=True, capture_output=True)
     command: list[str | Path] = [*PIP, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", target]
-    subprocess.run([*command, next(target.glob("*.tar.gz"))], check=True, capture_output=True)
+    strict = os.environ | {"CC": shlex.join([*build.compiler(), "-Werror"])}
+    subprocess.run([*command, next(target.glob("*.tar.gz"))], env=strict, check=True, capture_output=True)
     return next(target.glob("*.whl"))
 
 
@@ -109,9 +111,9 @@ def test_it_serves_from_a_folder_of_somebody_else_s_and_hands_over(
         assert not {"torch", "transformers", "sentence-transformers"} & set(info["versions"])
         first = fleet.master_pid
         os.kill(first, signal.SIGHUP)
-        wait_for(lambda: len(fleet.events("all workers ready")) == 2, "a reload")
+        wait_for(lambda: len(fleet.events("worker ready")) == 4, "a reload")
         os.kill(first, signal.SIGUSR2)
-        wait_for(lambda: len(fleet.events("all workers ready")) == 3, "a successor")
+        wait_for(lambda: len(fleet.events("worker ready")) == 6, "a successor")
         fleet.master_pid = parent(fleet.events("worker ready")[-1]["pid"])
         fleet.workers()
         os.kill(first, signal.SIGTERM)
