@@ -67,7 +67,7 @@ def measure(folder: Path, asked: argparse.Namespace) -> dict[str, float]:
             clone(checkout, asked.revision)
         environment, command, where = checkout / ".venv", ["make", "run", f"PORT={port}"], checkout
     installed_s = time.monotonic() - began
-    wait_for_vector(command, where, environ, port)
+    wait_for_vector(command, where, environ, port, folder / "log")
     return {
         "seconds": round(time.monotonic() - began, 1),
         **({"seconds_installed": round(installed_s, 1)} if asked.wheel else {}),
@@ -94,15 +94,15 @@ def clone(checkout: Path, revision: str) -> None:
     subprocess.run(["git", "-C", checkout, "checkout", "-q", revision], check=True)
 
 
-def wait_for_vector(command: list[str], where: Path, environ: dict[str, str], port: int) -> None:
+def wait_for_vector(command: list[str], where: Path, environ: dict[str, str], port: int, log_path: Path) -> None:
     """Start it, ask until a vector comes, stop it. Exits with its log if none does."""
-    with (where / "log").open("wb") as log:
+    with log_path.open("wb") as log:
         process = subprocess.Popen(command, cwd=where, env=environ, stdout=log, stderr=log, start_new_session=True)
     deadline = time.monotonic() + LONGEST_S
     try:
         while not vector(port):
             if process.poll() is not None or time.monotonic() > deadline:
-                sys.exit(f"no vector came:\n{(where / 'log').read_text()[-3000:]}")
+                sys.exit(f"no vector came:\n{log_path.read_text()[-3000:]}")
             time.sleep(0.05)
     finally:
         with suppress(ProcessLookupError):
