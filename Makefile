@@ -23,6 +23,11 @@ MODELS   := $(VENV)/models/.fetched
 MAKEFLAGS += --jobs=2
 .PHONY: help install run test test-models lint bench bench-encoder study fuzz settings wheel lock clean
 
+# Before anything is fetched for a name that is none.
+ifneq ($(filter-out auto native sentence-transformers,$(ENGINE)),)
+$(error ENGINE is auto, native or sentence-transformers, not '$(ENGINE)')
+endif
+
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  \1\t/' | expand -t 14
 

@@ -53,7 +53,7 @@ class Counts(msgspec.Struct, kw_only=True):
     lost_tokens: int = 0
 
 
-class Progress(msgspec.Struct, kw_only=True):
+class Record(msgspec.Struct, kw_only=True):
     """A state of the files to which they can be taken back."""
 
     recipe: Recipe
@@ -75,22 +75,22 @@ def path_for(output: Path) -> Path:
     return output.with_name(output.name + ".unfinished.json")
 
 
-def read(path: Path) -> Progress | None:
+def read(path: Path) -> Record | None:
     """What is recorded; None if nothing is. Raises JournalError if it is no journal."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Progress)
+        return msgspec.json.decode(path.read_bytes(), type=Record)
     except FileNotFoundError:
         return None
     except msgspec.DecodeError as error:
         raise JournalError(f"{path} is damaged ({error}); --overwrite begins anew") from None
 
 
-def write(path: Path, progress: Progress) -> None:
+def write(path: Path, record: Record) -> None:
     """Record it, whole or not at all. What it speaks of must be on disk. Raises JournalError."""
     temporary = path.with_suffix(".tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(msgspec.json.encode(progress))
+            file.write(msgspec.json.encode(record))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -17,7 +17,7 @@ import orjson
 
 from . import journal
 from .encoders import Encoded
-from .journal import Counts, JournalError, Progress, Recipe
+from .journal import Counts, JournalError, Recipe, Record
 from .parts import Parts
 from .reader import Place
 
@@ -37,13 +37,13 @@ class Writer:
         self._journal = journal.path_for(output)
         self._parts = Parts(paths_of(output))
         try:
-            self._progress = self._begun(recipe, overwrite=overwrite)
+            self._state = self._begun(recipe, overwrite=overwrite)
             if not self.is_whole:
-                self._parts.cut(self._progress.part_bytes)
+                self._parts.cut(self._state.part_bytes)
         except BaseException:
             self._parts.close()
             raise
-        if self._is_array and not self._progress.part_bytes:
+        if self._is_array and not self._state.part_bytes:
             self._parts.append(output, self._header())
         if not self.is_whole:
             self._record()
@@ -56,22 +56,22 @@ class Writer:
     @property
     def place(self) -> Place:
         """The first line that is missing."""
-        return self._progress.place
+        return self._state.place
 
     @property
     def recipe(self) -> Recipe:
         """Of what it is made."""
-        return self._progress.recipe
+        return self._state.recipe
 
     @property
     def counts(self) -> Counts:
         """What has been made, by earlier runs too."""
-        return self._progress.counts
+        return self._state.counts
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing is missing but the files' names: an earlier run was stopped just there."""
-        return self._progress.is_whole
+        return self._state.is_whole
 
     def __enter__(self) -> Self:
         return self
@@ -85,7 +85,7 @@ class Writer:
 
     def write(self, encoded: Encoded) -> None:
         """Append a chunk's vectors, ids and rejected lines."""
-        chunk, progress = encoded.chunk, self._progress
+        chunk, state = encoded.chunk, self._state
         self._is_sound = False  # in the midst of it there is no state to go back to but the last record
         vectors = np.ascontiguousarray(encoded.vectors, dtype="<f4")
         if self._is_array:
@@ -95,8 +95,8 @@ class Writer:
             rows = zip(chunk.ids, vectors, strict=True)
             self._parts.append(self.output, _lines([{"id": name, "embedding": vector} for name, vector in rows]))
         self._parts.append(self.rejected_path, _lines(chunk.rejected))
-        _count(progress.counts, encoded)
-        progress.place = chunk.end
+        _count(state.counts, encoded)
+        state.place = chunk.end
         self._is_sound = True
         if time.monotonic() - self._recorded_s >= RECORD_EVERY_S:
             self._record()
@@ -106,21 +106,21 @@ class Writer:
         if not self.is_whole:
             if self._is_array:
                 self._parts.replace_start(self.output, self._header())
-            self._progress.is_whole = True
+            self._state.is_whole = True
             self._record()
-        self._parts.name(self._progress.part_bytes, optional=self.rejected_path)
+        self._parts.name(self._state.part_bytes, optional=self.rejected_path)
         self._journal.unlink(missing_ok=True)
 
     @property
     def _is_array(self) -> bool:
         return self.output.suffix == ".npy"
 
-    def _begun(self, recipe: Recipe, *, overwrite: bool) -> Progress:
+    def _begun(self, recipe: Recipe, *, overwrite: bool) -> Record:
         found = None if overwrite else journal.read(self._journal)
         if found is None:
             if self.output.exists() and not overwrite:
                 raise JournalError(f"{self.output} is there already; --overwrite makes it anew")
-            return Progress(recipe=recipe)
+            return Record(recipe=recipe)
         if differs := journal.difference(found.recipe, recipe):
             raise JournalError(f"{self.output} was begun otherwise: {differs}; --overwrite begins anew")
         return found
@@ -133,8 +133,8 @@ class Writer:
 
     def _record(self) -> None:
         self._is_sound = False
-        self._progress.part_bytes = self._parts.force()
-        journal.write(self._journal, self._progress)
+        self._state.part_bytes = self._parts.force()
+        journal.write(self._journal, self._state)
         self._recorded_s = time.monotonic()
         self._is_sound = True
 

@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from .. import settings as all_settings
+from ..bulk.reader import Reader, format_of
 from ..fleet import cores, threads
 from ..settings import Settings
 from .flags import given, setting_flags
@@ -45,15 +46,15 @@ def embed(context: click.Context, /, file: Path, **options: Any) -> None:
     A line that gives no vector is told in NAME.rejected.jsonl with the reason, and the rest goes on.
     """
     own = {name: options.pop(name) for name in OWN}
+    own["line_format"] = own["line_format"] or (None if file.suffix.lower() == ".json" else format_of(file))
     _check_flags(context, own, file)
     settings, _ = all_settings.load_with_origins(flags=given(context, options))
     threads.pin()  # before numpy is imported
-    from ..bulk.reader import Reader, format_of
     from ..bulk.work import Work
 
     reader = Reader(
         file,
-        own["line_format"] or format_of(file),
+        own["line_format"],
         text_field=own["text_field"] or "text",
         id_field=own["id_field"],
         max_chars=settings.max_chars,
@@ -68,11 +69,9 @@ def _check_flags(context: click.Context, own: dict[str, Any], file: Path) -> Non
     """Raise UsageError if one has no effect here."""
     for name in set(context.obj or {}) - {*SETTINGS, "config"}:
         raise click.UsageError(f"{all_settings.flag(name)} has no effect on embed")
-    if file.suffix.lower() == ".json" and not own["line_format"]:
+    if not own["line_format"]:
         raise click.UsageError(f"{file} may be lines of text or of objects: name it, --format lines or --format jsonl")
-    from ..bulk.reader import format_of
-
-    if (own["line_format"] or format_of(file)) == "lines" and (own["text_field"] or own["id_field"]):
+    if own["line_format"] == "lines" and (own["text_field"] or own["id_field"]):
         raise click.UsageError("--text-field and --id-field are for JSON lines: name them, --format jsonl")
 
 
@@ -81,7 +80,7 @@ def _run(work: Any, settings: Settings, processes: int) -> int:
     from .. import encoder
     from ..bulk.encoders import Encoders
     from ..fleet import logs
-    from .progress import Progress
+    from .progress import Display
 
     # Its own words are sentences; the log's are to look like them.
     is_auto = settings.log_format == "auto"
@@ -91,9 +90,9 @@ def _run(work: Any, settings: Settings, processes: int) -> int:
     encoder.import_engine(plan)
     with _stop_signals() as stopped, Encoders(plan, processes, truncate=settings.truncate) as encoders:
         info = encoders.info()
-        with work.writer(info) as writer, Progress(work.reader.path, writer, info) as progress:
-            is_done = work.run(encoders, writer, progress.tell, stopped.is_set)
-    progress.summarise(is_done=is_done)
+        with work.writer(info) as writer, Display(work.reader.path, writer, info) as display:
+            is_done = work.run(encoders, writer, display.tell, stopped.is_set)
+    display.summarise(is_done=is_done)
     if not is_done:
         return 128 + signal.SIGINT
     return 0 if writer.counts.vectors or not writer.counts.rejected else 1

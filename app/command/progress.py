@@ -10,13 +10,12 @@ from typing import Self
 from tqdm import tqdm
 
 from ..bulk.writer import Writer
-from ..encoder import ModelInfo
-from ..encoder import Progress as LoggedProgress
+from ..encoder import ModelInfo, Progress
 
 BAR = "{percentage:3.0f} %|{bar:30}| {desc}, {remaining} left"
 
 
-class Progress:
+class Display:
     """Of one run; use it as a context manager."""
 
     def __init__(self, path: Path, writer: Writer, info: ModelInfo) -> None:
@@ -26,7 +25,7 @@ class Progress:
         self._bytes = path.stat().st_size
         self._began_s = time.monotonic()
         self._began = writer.place
-        self._log = LoggedProgress("encoding")
+        self._log = Progress("encoding")
         self._bar = tqdm(
             total=self._bytes, initial=self._began.offset, bar_format=BAR, disable=not sys.stderr.isatty(), leave=False
         )

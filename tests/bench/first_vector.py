@@ -16,7 +16,6 @@ import argparse
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,8 @@ import time
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
+
+from tests.bench.service import free_port
 
 ROOT = Path(__file__).parents[2]
 LONGEST_S = 1800
@@ -136,14 +137,6 @@ def size(folder: Path) -> int:
 def megabytes(count: int) -> float:
     """Of 10**6 bytes."""
     return round(count / 1e6, 1)
-
-
-def free_port() -> int:
-    """One that is free now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":
