@@ -33,8 +33,8 @@ help: ## list the targets
 
 install: $(WHOLE) $(KERNEL) ## create .venv with both engines and the default model
 
-run: $(if $(filter-out native,$(ENGINE)),$(WHOLE),$(SERVING)) $(KERNEL) ## serve on HOST:PORT (127.0.0.1:8000) with WEB_CONCURRENCY (10) workers (ENGINE=sentence-transformers brings that and takes it)
-	@$(if $(ENGINE),BERT_ENGINE=$(ENGINE)) exec $(BIN)/gunicorn 'app:create_app()'
+run: $(if $(filter-out native,$(ENGINE)),$(WHOLE),$(SERVING)) $(KERNEL) ## serve on HOST:PORT (127.0.0.1:8000) with WEB_CONCURRENCY (10) workers (ENGINE=sentence-transformers brings that and takes it; ARGS='--workers auto')
+	@$(if $(ENGINE),BERT_ENGINE=$(ENGINE)) exec $(BIN)/python -m app $(ARGS)
 
 test: $(TOOLS) $(KERNEL) ## run the tests (ARGS='tests/unit -k tokens' narrows them; ENGINE=sentence-transformers: live ones on that)
 	@TEST_ENGINE=$(ENGINE) $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)

@@ -17,25 +17,27 @@ if TYPE_CHECKING:
 def create_app(settings: Settings | None = None) -> Flask:
     """The application. Under our process model it has no model yet: app/process/ calls `load_model` after the fork.
 
-    Without `settings`, those of the master that forked this process hold. In a server that knows nothing of ours
-    (`gunicorn` without our configuration) there are none: the environment's hold, and the model is loaded here.
-    With `settings` given, whoever asks calls `load_model`. Raises ConfigurationError, and ModelRefusedError of a model
-    that it loads.
+    Without `settings`, those of the master that forked this process hold. In a server that knows nothing of ours there
+    are none: the environment's hold, and the model is loaded here, but for a gunicorn without our configuration, whose
+    start ends. With `settings` given, whoever asks calls `load_model`. Raises ConfigurationError, NotOurFleetError,
+    and ModelRefusedError of a model that it loads.
     """
     from . import settings as all_settings
     from . import web
-    from .fleet import board, boot, logs
+    from .fleet import board, boot, elsewhere, logs
     from .fleet.metrics import Metrics
     from .web.services import Services
 
     inherited = boot.settings_in_force()
     is_alone = settings is None and inherited is None
+    if is_alone:
+        elsewhere.refuse_gunicorn()
     app = (boot.assembled if settings is None else None) or assemble(settings or inherited or all_settings.load())
     found: Settings = app.extensions["settings"]
     logs.configure(found)
     web.join_worker(app, Services(found, Metrics(), board.own_readiness()))
     if is_alone:
-        boot.warn_of_another_server()
+        elsewhere.say_what_is_missing()
         load_model(app)
     return app
 

@@ -55,11 +55,12 @@ class InvalidInputError(RequestError):
 
 
 class TextError(InvalidInputError):
-    """One text of a request cannot be encoded; `index`: its place among them."""
+    """One text of a request cannot be encoded; `index`: its place among them; `sentence`: what is wrong with it."""
 
     def __init__(self, index: int, sentence: str, **details: str | int) -> None:
         super().__init__(f"text {index} {sentence}", **details)
         self.index = index
+        self.sentence = sentence
 
 
 class TextTooLongError(TextError):

@@ -5,7 +5,6 @@ Defaults and meanings stand in config/default.toml and nowhere else; types, boun
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -16,14 +15,22 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
+from . import names
 from .errors import ConfigurationError
-from .version import IS_CHECKOUT
+from .names import CONFIG_NAME, environment_name, flag
 
 Count = Annotated[int, Meta(ge=1)]
 # Printable ASCII without spaces, as it goes into a header; several keys are separated by commas.
 KEYS = "^([!-+.-~-]+(, ?[!-+.-~-]+)*)?$"
 PATHS = "(plain|plain_tiles|avx2|avx512|avx512_vnni|avx512_bf16|amx_bf16|amx_int8)"
 SECRET = Meta(extra={"secret": True}, pattern=KEYS)
+ORIGINS = r"^(\*|(https?://[^\s,/]+(, ?https?://[^\s,/]+)*)?)$"
+WANTED = {
+    "workers": "auto, or a number from 1 to 1024",
+    "isa": f"auto, or one or more of {PATHS.strip('()').replace('|', ', ')}, commas between",
+    "cors_origins": "*, or origins as https://example.org, commas between",
+}
+"""What a setting takes, where its type does not say it well."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     state: Literal["per-worker", "shared"]
     lock: Literal["none", "rwlock", "mutex"]
-    workers: Annotated[int, Meta(ge=1, le=1024)]
+    workers: Annotated[int, Meta(ge=1, le=1024)] | Literal["auto"]
     threads: Annotated[int, Meta(ge=1, le=256)]
     host: Annotated[str, Meta(min_length=1)]
     port: Annotated[int, Meta(ge=0, le=65535)]
@@ -49,24 +56,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_unpooled_numbers: Count
     max_body_bytes: Count
     api_key: Annotated[str, SECRET]
+    api_key_file: str
+    cors_origins: Annotated[str, Meta(pattern=ORIGINS)]
     timeout_s: Count
     graceful_timeout_s: Count
     log_level: Literal["debug", "info", "warning", "error"]
     log_format: Literal["auto", "json", "console"]
-    metrics_dir: str
 
     @property
     def is_shared(self) -> bool:
         """Whether one process is to hold one model for all of its threads."""
         return self.state == "shared"
 
+    def __repr__(self) -> str:
+        shown = (f"{name}={_masked(name, getattr(self, name))!r}" for name in FIELDS)
+        return f"Settings({', '.join(shown)})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [(name, _masked(name, getattr(self, name))) for name in FIELDS]
+
 
 FIELDS = {field.name: field for field in msgspec.structs.fields(Settings)}
 DEFAULT_MODEL_LOCK = "requirements-model.txt"
 """Beside default.toml: the package that carries the model which that names."""
-PLAIN_NAMES = {"workers": "WEB_CONCURRENCY", "host": "HOST", "port": "PORT"}
-CONFIG_NAME = "BERT_CONFIG"
-LISTS = "make settings" if IS_CHECKOUT else "serve-bert settings"
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -93,16 +105,6 @@ class Described(msgspec.Struct, frozen=True):
         return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
-def environment_name(name: str) -> str:
-    """The environment variable that sets `name`."""
-    return PLAIN_NAMES.get(name, f"BERT_{name.upper()}")
-
-
-def flag(name: str) -> str:
-    """The command line's flag that sets `name`."""
-    return "--" + name.replace("_", "-")
-
-
 def default_path() -> Path:
     """Where default.toml lies: in the checkout's config/, or beside this module once installed from a wheel."""
     here = Path(__file__).parent
@@ -122,8 +124,7 @@ def load_with_origins(
 
     `flags`: values from a command line by the settings' names, "config" for BERT_CONFIG; they win over all else.
     """
-    environ, flags = os.environ if environ is None else environ, flags or {}
-    _refuse_unknown_names(environ)
+    environ, flags = names.set_in(os.environ if environ is None else environ, FIELDS), flags or {}
     chosen_file = flags.get("config") or environ.get(CONFIG_NAME, "")
     chosen = _read_toml(Path(chosen_file)) if chosen_file else {}
     values: dict[str, Any] = {}
@@ -141,6 +142,7 @@ def load_with_origins(
             source = chosen_file
             values[name] = _convert(name, chosen[name], f"{name} in {chosen_file}")
         origins.append(Origin(name, _masked(name, values[name]), source, one.meaning, values[name] == one.default))
+    _read_key_file(values)
     return Settings(**values), origins
 
 
@@ -159,19 +161,31 @@ def _convert(name: str, value: Any, source: str, *, from_text: bool = False) -> 
         raise ConfigurationError(f"{source}:{shown} cannot be used: {_wanted(name) or error}") from None
 
 
+def _read_key_file(values: dict[str, Any]) -> None:
+    """Keys from a mounted secret, one a line or with commas between; never none, which would open the service."""
+    path = values["api_key_file"]
+    if not path:
+        return
+    if values["api_key"]:
+        raise ConfigurationError("BERT_API_KEY and BERT_API_KEY_FILE are both set: one of them, please")
+    try:
+        keys = Path(path).read_text(encoding="ascii").split()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not ASCII"
+        raise ConfigurationError(f"BERT_API_KEY_FILE: cannot read {path}: {reason}") from None
+    if not keys:
+        raise ConfigurationError(f"BERT_API_KEY_FILE: there is no key in {path}")
+    values["api_key"] = _convert("api_key", ",".join(keys).replace(",,", ","), f"BERT_API_KEY_FILE: the keys in {path}")
+
+
 def _wanted(name: str) -> str:
     """What a setting takes, where that is a list; msgspec says the rest well enough."""
+    if name in WANTED:
+        return WANTED[name]
     annotation = FIELDS[name].type
     if get_origin(annotation) is Literal:
         return f"one of {', '.join(get_args(annotation))}"
-    return f"auto, or one or more of {PATHS.strip('()').replace('|', ', ')}, commas between" if name == "isa" else ""
-
-
-def _refuse_unknown_names(environ: Mapping[str, str]) -> None:
-    known = {environment_name(name) for name in FIELDS} | {CONFIG_NAME}
-    for name in sorted(environ):
-        if name.startswith("BERT_") and name not in known:
-            raise ConfigurationError(f"{name} is no setting of serve-bert{_did_you_mean(name, known)}")
+    return ""
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -181,14 +195,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
         reason = getattr(error, "strerror", None) or error
         raise ConfigurationError(f"{CONFIG_NAME}: cannot read {path}: {reason}") from None
     for name in values:
-        if name not in FIELDS:
-            raise ConfigurationError(f"{path}: {name} is no setting of serve-bert{_did_you_mean(name, FIELDS)}")
+        names.refuse_unknown(name, FIELDS, f"{path}: ")
     return values
-
-
-def _did_you_mean(name: str, known: Mapping[str, Any] | set[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else f" (`{LISTS}` lists them)"
 
 
 def _is_secret(name: str) -> bool:

@@ -144,6 +144,6 @@ def _reject_each(encoder: Encoder, chunk: Chunk, *, truncate: bool) -> bool:
 def _reject(chunk: Chunk, index: int, error: RequestError) -> None:
     text, line = chunk.texts.pop(index), chunk.lines.pop(index)
     del chunk.ids[index]
-    reason = error.message.replace(f"text {error.index}", "the text", 1) if isinstance(error, TextError) else str(error)
+    reason = f"the text {error.sentence}" if isinstance(error, TextError) else str(error)
     chunk.rejected.append(Rejected(line, reason, start_of(text)))
     chunk.rejected.sort(key=lambda one: one.line)

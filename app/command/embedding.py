@@ -13,6 +13,7 @@ from typing import Any
 import click
 import msgspec
 
+from .. import names
 from .. import settings as all_settings
 from ..bulk.reader import Reader, format_of
 from ..fleet import cores, threads
@@ -68,7 +69,7 @@ def embed(context: click.Context, /, file: Path, **options: Any) -> None:
 def _check_flags(context: click.Context, own: dict[str, Any], file: Path) -> None:
     """Raise UsageError if one has no effect here."""
     for name in set(context.obj or {}) - {*SETTINGS, "config"}:
-        raise click.UsageError(f"{all_settings.flag(name)} has no effect on embed")
+        raise click.UsageError(f"{names.flag(name)} has no effect on embed")
     if not own["line_format"]:
         raise click.UsageError(f"{file} may be lines of text or of objects: name it, --format lines or --format jsonl")
     if own["line_format"] == "lines" and (own["text_field"] or own["id_field"]):

@@ -7,21 +7,21 @@ from typing import Any, TypeVar
 
 import click
 
-from .. import settings
+from .. import names, settings
 from ..settings import Described
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 CONFIG = "A TOML file of settings; its keys are the flags' names, with _ for -."
 
 
-def setting_flags(names: Collection[str] = tuple(settings.FIELDS)) -> Callable[[Function], Function]:
+def setting_flags(chosen: Collection[str] = tuple(settings.FIELDS)) -> Callable[[Function], Function]:
     """A flag for each of these settings, and --config; what is not given arrives as None."""
 
     def decorate(function: Function) -> Function:
         for one in reversed(settings.table()):
-            if one.name in names:
+            if one.name in chosen:
                 function = _option(one)(function)
-        return click.option("--config", metavar="FILE", help=f"{CONFIG}  [{settings.CONFIG_NAME}]")(function)
+        return click.option("--config", metavar="FILE", help=f"{CONFIG}  [{names.CONFIG_NAME}]")(function)
 
     return decorate
 
@@ -33,9 +33,9 @@ def given(context: click.Context, flags: dict[str, Any]) -> dict[str, str]:
 
 
 def _option(one: Described) -> Callable[[Function], Function]:
-    name = settings.flag(one.name)
+    name = names.flag(one.name)
     default = "" if one.default == "" else f"; default: {str(one.default).lower()}"
-    meaning = f"{one.meaning}  [{settings.environment_name(one.name)}{default}]"
+    meaning = f"{one.meaning}  [{names.environment_name(one.name)}{default}]"
     if isinstance(one.default, bool):
         return click.option(f"{name}/--no-{name[2:]}", default=None, help=meaning)
     metavar = "|".join(one.choices) or ("N" if isinstance(one.default, int) else "TEXT")

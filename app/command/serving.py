@@ -7,15 +7,31 @@ that an app.py there would be imported. Ours does neither, nor does the successo
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from .. import process
 
 import structlog  # isort: skip
-from gunicorn.app.base import BaseApplication  # isort: skip
 
-from .. import create_app
+from .. import create_app, names
+
+
+@contextmanager
+def unset(name: str) -> Iterator[None]:
+    """The environment without this variable, for as long as the block runs."""
+    value = os.environ.pop(name, None)
+    try:
+        yield
+    finally:
+        if value is not None:
+            os.environ[name] = value
+
+
+# gunicorn takes it for a number as it is imported; empty and `auto` are ours to understand.
+with unset(names.environment_name("workers")):
+    from gunicorn.app.base import BaseApplication
 
 GUNICORNS_OWN = "GUNICORN_CMD_ARGS"
 log = structlog.get_logger("serve-bert")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from .. import settings
+from .. import names, settings
 from .flags import given, setting_flags
 
 
@@ -22,5 +22,5 @@ def print_settings(context: click.Context, /, **flags: Any) -> None:
         value = (
             '""' if origin.value == "" else json.dumps(origin.value) if isinstance(origin.value, bool) else origin.value
         )
-        click.echo(f"{settings.environment_name(origin.name)} = {value}  ({origin.source})")
+        click.echo(f"{names.environment_name(origin.name)} = {value}  ({origin.source})")
         click.echo(textwrap.fill(origin.meaning, 100, initial_indent="    ", subsequent_indent="    "))

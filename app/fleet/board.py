@@ -111,9 +111,10 @@ def lowest_free(taken: Collection[int]) -> int:
 class Readiness:
     """One worker's own row of the board."""
 
-    def __init__(self, board: Board, slot: int) -> None:
+    def __init__(self, board: Board, slot: int, *, is_of_a_fleet: bool = True) -> None:
         self.board = board
         self.slot = slot
+        self.is_of_a_fleet = is_of_a_fleet
         board.write(slot, os.getpid(), State.LOADING)
 
     def announce(self) -> None:
@@ -145,4 +146,4 @@ def join(board: Board, slot: int) -> None:
 
 def own_readiness() -> Readiness:
     """This process's row: that of the slot it joined, or of a board of its own where no fleet forked it."""
-    return _own or Readiness(Board(), 0)
+    return _own or Readiness(Board(), 0, is_of_a_fleet=False)

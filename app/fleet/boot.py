@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import atexit
 import ctypes
 import gc
-import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import structlog
 
-from ..errors import ConfigurationError
 from ..settings import Origin, Settings
-from . import cores, threads
-from .metrics import FOLDER_VARIABLE
+from . import cores
 
 # The settings that the master runs with, and their origins; outlives a reload of gunicorn.conf.py.
 in_force: tuple[Settings, list[Origin]] | None = None
@@ -55,33 +48,6 @@ def _tidy_heap() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim:
         trim(0)
-
-
-def make_metrics_folder(parent: str) -> None:
-    """Make this fleet's own folder for metric files and point prometheus-client at it; it goes when the master ends.
-
-    Raises ConfigurationError.
-    """
-    try:
-        if parent:
-            Path(parent).mkdir(parents=True, exist_ok=True)
-        folder = tempfile.mkdtemp(prefix="serve-bert-metrics-", dir=parent or None)
-    except OSError as error:
-        raise ConfigurationError(f"BERT_METRICS_DIR: cannot make a folder there: {error}") from None
-    os.environ[FOLDER_VARIABLE] = folder
-    atexit.register(_remove, folder, os.getpid())
-
-
-def _remove(folder: str, owner_pid: int) -> None:
-    """At exit, and in the master alone: workers inherit the registration."""
-    if os.getpid() == owner_pid:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def warn_of_another_server() -> None:
-    """A server without our process model: each process counts for itself, and nobody knows how many there are."""
-    threads.pin()
-    log.warning("no process model of ours: metrics speak for one process; the command `serve-bert` starts a fleet")
 
 
 def log_facts(facts: dict[str, Any]) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 def by_affinity() -> int:
     """Cores that the scheduler may put this process on."""
-    if hasattr(os, "sched_getaffinity"):
+    try:
         return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    except (AttributeError, OSError):  # another system, or a sandbox that refuses the call
+        return os.cpu_count() or 1
 
 
 def by_cgroup(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float | None:

@@ -1,49 +1,91 @@
 """The register of metrics: every series the service has, and one page of them for the whole fleet.
 
-In a fleet each worker writes files of its own under one folder (prometheus-client's multiprocess mode). They are named
-by the worker's slot, not its process: a successor carries on its predecessor's files, so counters never go back and the
-folder does not grow with every restart. No label ever comes from a client: routes are templates, methods a fixed set.
+In a fleet each worker moves numbers of its own, in memory that all of them read (see series.py), by its slot, not its
+process: a successor goes on with its predecessor's, so that no counter falls. The master has the last row. No label
+ever comes from a client: routes are templates, methods a fixed set.
 """
 
 from __future__ import annotations
 
+import enum
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import prometheus_client.values
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
+from prometheus_client.values import MutexValue
 
 from . import memory
 from .board import Board
+from .series import Store, value_class
 
-FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 BYTES = (64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216)
 TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 OTHER_METHOD = "other"
 UNMATCHED = "unmatched"
+log = structlog.get_logger("serve-bert")
 
-
-# Files of many processes carry no creation times, so a single process shows none either: one page, one set of series.
+# Numbers of many processes carry no creation times, so a single process shows none either: one page, one set of series.
 disable_created_metrics()  # type: ignore[no-untyped-call]
+# Not those that a PROMETHEUS_MULTIPROC_DIR of somebody else's asks for.
+prometheus_client.values.ValueClass = MutexValue
+_store: Store | None = None
 
 
-def write_files_of_slot(slot: int) -> None:
-    """Make metrics created from now on live in this slot's files. Call it in the worker, right after the fork."""
-    of_slot = prometheus_client.values.MultiProcessValue(lambda: f"slot{slot}")  # type: ignore[no-untyped-call]
-    prometheus_client.values.ValueClass = of_slot
+def join(store: Store, slot: int) -> None:
+    """Make metrics created from now on move this slot's numbers. Call it in the worker, right after the fork."""
+    global _store  # noqa: PLW0603 - as with board.join
+    _store = store
+    if slot < store.size - 1:
+        prometheus_client.values.ValueClass = value_class(store, store.row(slot))
+    else:
+        log.warning("this worker's requests are not counted: the fleet is larger than at its start", slot=slot)
+
+
+def of_master(store: Store) -> Metrics:
+    """The master's own: they move the last row. Metrics created afterwards are plain again."""
+    plain = prometheus_client.values.ValueClass
+    prometheus_client.values.ValueClass = value_class(store, store.row(store.size - 1))
+    try:
+        found = Metrics()
+        for reason in Reason:
+            found.restarts.labels(reason.value)
+        return found
+    finally:
+        prometheus_client.values.ValueClass = plain
+
+
+class Reason(enum.Enum):
+    """Why a worker had to be replaced. A reload or a stop is none."""
+
+    SIGNAL = "signal"
+    """A signal ended it, which the master had not sent: a defect, no memory, somebody's kill."""
+    TIMEOUT = "timeout"
+    """It hung, and the master ended it."""
+    RECYCLED = "recycled"
+    """It has answered as many requests as gunicorn's max_requests."""
+    EXIT = "exit"
+    """It ended by itself."""
+    REFUSED = "refused"
+    """It was born, but its model was refused."""
+    FAILED = "failed"
+    """It was born, but failed before it was ready."""
+    UNBORN = "unborn"
+    """It could not be born: no process, no descriptor, no temporary file."""
 
 
 class Metrics:
-    """The series that requests move."""
+    """The series that requests move, and the master's."""
 
     def __init__(self) -> None:
+        self._store = _store
         registry = self.registry = CollectorRegistry()
         labels = ["route", "method", "status"]
         self.requests = Counter("bert_requests", "Requests answered.", labels, registry=registry)
@@ -61,6 +103,11 @@ class Metrics:
         self.tokens = Counter("bert_tokens", "Tokens encoded, special tokens included.", registry=registry)
         self.truncated_texts = Counter("bert_truncated_texts", "Texts that were cut.", registry=registry)
         self.truncated_tokens = Counter("bert_truncated_tokens", "Tokens that were cut off.", registry=registry)
+        self.restarts = Counter(
+            "bert_worker_restarts", "Workers that had to be replaced, or born again.", ["reason"], registry=registry
+        )
+        labelled = (self.requests, self.request_seconds, self.payload_bytes, self.response_bytes, self.restarts)
+        self._labelled = {next(iter(metric.describe())).name: metric for metric in labelled}
 
     def start_at_zero(self, routes: Iterable[tuple[str, str]], statuses: Iterable[int]) -> None:
         """Create the series of each (route, method), so that the first scrape shows them, at zero."""
@@ -70,6 +117,12 @@ class Metrics:
                 histogram.labels(route)
             for status in statuses:
                 self.requests.labels(route, method, str(status))
+
+    def show_all(self) -> None:
+        """Create here what series others have by now: each process shows the whole page."""
+        for metric, sample, *values in sorted(self._store.keys()) if self._store else ():
+            if metric in self._labelled and not sample.endswith("_bucket"):
+                self._labelled[metric].labels(*values)
 
 
 def _seconds(name: str, meaning: str, registry: CollectorRegistry, labels: Iterable[str] = ()) -> Histogram:
@@ -111,16 +164,9 @@ class FleetCollector(Collector):
 
 def render(metrics: Metrics, fleet: FleetCollector, accept: str) -> tuple[bytes, str]:
     """The page and its content type, in the format that the scraper prefers."""
-    folder = os.environ.get(FOLDER_VARIABLE)
-    registry = CollectorRegistry() if folder else metrics.registry
+    metrics.show_all()
     encode, content_type = choose_encoder(accept)
     page = CollectorRegistry()
     page.register(fleet)
-    if folder:
-        MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
-    return _joined(encode(page), encode(registry)), content_type
-
-
-def _joined(first: bytes, second: bytes) -> bytes:
-    """Two pages as one: OpenMetrics ends each with a line of its own, and only the last may stand."""
-    return first.removesuffix(b"# EOF\n") + second
+    page.register(metrics.registry)
+    return encode(page), content_type

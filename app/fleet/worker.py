@@ -55,6 +55,13 @@ HEARTBEAT_S = 1
 log = structlog.get_logger("serve-bert")
 
 
+class NotOneHostError(errors.ParseException):  # type: ignore[misc]
+    """RFC 9112, 3.2."""
+
+    def __str__(self) -> str:
+        return "HTTP/1.1 asks for one Host header"
+
+
 class Worker(ThreadWorker):  # type: ignore[misc]
     """See the module."""
 
@@ -131,6 +138,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.busy -= 1
         super().finish_request(conn, fs)
         self.set_accept_enabled(self.alive)
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Refuse a request that names no host, or several."""
+        hosts = [value for name, value in req.headers if name == "HOST"]
+        if len(hosts) > 1 or (not hosts and req.version >= (1, 1)):
+            raise NotOneHostError
+        return super().handle_request(req, conn)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Told to stop: not ready first, then gunicorn's own way."""

@@ -7,19 +7,23 @@ checks itself against the reference's vectors, says on the board that it is read
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
 
+from ..fleet import streams
 from ..fleet import threads as arithmetic
 
+streams.open_closed()
 arithmetic.pin()
 
 import structlog  # noqa: E402
 
+from .. import names  # noqa: E402
 from .. import settings as all_settings  # noqa: E402
 from ..errors import ConfigurationError  # noqa: E402
-from ..fleet import boot, logs  # noqa: E402
+from ..fleet import boot, cores, logs  # noqa: E402
 from ..fleet.worker import Worker  # noqa: E402
 from ..settings import Settings  # noqa: E402
 from . import life  # noqa: E402
@@ -45,6 +49,8 @@ def configuration(flags: Mapping[str, str] | None = None) -> dict[str, Any]:
         is_slip = True
     boot.in_force = (settings, origins)
     logs.configure(settings)
+    for name, why in names.retired(os.environ).items():
+        log.warning(f"{name} does nothing any more", reason=why)
     return _gunicorn_settings(settings) | Master(settings, origins, is_slip=is_slip).hooks() | life.hooks()
 
 
@@ -52,7 +58,7 @@ def _gunicorn_settings(settings: Settings) -> dict[str, Any]:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return {
         "bind": f"{host}:{settings.port}",
-        "workers": 1 if settings.is_shared else settings.workers,
+        "workers": _workers(settings),
         "worker_class": Worker,
         "threads": settings.threads if settings.is_shared else 1,
         "timeout": settings.timeout_s,
@@ -64,4 +70,12 @@ def _gunicorn_settings(settings: Settings) -> dict[str, Any]:
         "proc_name": "serve-bert",
         # Its socket is one file for all instances of a user, and a second instance removes the first's.
         "control_socket_disable": True,
+        # The scheme is used nowhere, and headers that contradict each other would be refused.
+        "secure_scheme_headers": {},
     }
+
+
+def _workers(settings: Settings) -> int:
+    if settings.is_shared:
+        return 1
+    return cores.usable() if settings.workers == "auto" else settings.workers

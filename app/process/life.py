@@ -25,10 +25,10 @@ def hooks() -> dict[str, Any]:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """First of all: take the slot's row of the board and its metric files."""
+    """First of all: take the slot's row of the board and its metrics."""
     worker.notify()  # starts the clock of `timeout`, which gunicorn otherwise starts once the worker runs
     board.join(server.board, worker.slot)
-    metrics.write_files_of_slot(worker.slot)
+    metrics.join(server.store, worker.slot)
     worker.plan = server.plan
 
 

@@ -13,7 +13,8 @@ from gunicorn.errors import HaltServer
 from .. import assemble, encoder
 from ..encoder import Plan
 from ..errors import ConfigurationError, ModelRefusedError
-from ..fleet import board, boot, logs
+from ..fleet import board, boot, cores, logs, metrics
+from ..fleet.series import Store
 from ..settings import Origin, Settings
 from ..web.rehearsal import rehearse
 
@@ -42,14 +43,17 @@ class Master:
             asked = server.cfg.workers
             sys.exit(f"serve-bert: BERT_STATE=shared is one process, but {asked} workers are asked for (-w)")
         try:
-            boot.make_metrics_folder(self._settings.metrics_dir)
             server.plan = encoder.verify_and_plan(self._settings)
             boot.import_shared(lambda: self._prepare(server.plan))
         except (ConfigurationError, ModelRefusedError) as error:
             sys.exit(f"serve-bert: {error}")
         server.board = board.Board(server.cfg.workers, server.cfg.threads)
+        # Slots for the old and the new workers of a reload, for some that are asked for (TTIN), and the master's.
+        server.store = Store(2 * server.cfg.workers + 64)
+        server.metrics = metrics.of_master(server.store)
         server.replacements = 0
         boot.log_facts(self._facts(server))
+        self._advise(server.cfg.workers)
 
     def on_reload(self, server: Any) -> None:
         """At a reload (HUP): verify the model again; the old one stays if the new one is refused."""
@@ -115,6 +119,13 @@ class Master:
         boot.assembled = assemble(self._settings)
         if plan.native:
             rehearse(boot.assembled, self._settings, encoder.open_encoder(plan))
+
+    @staticmethod
+    def _advise(workers: int) -> None:
+        quota = cores.by_cgroup()
+        if quota is not None and workers > 2 * quota:
+            advice = "WEB_CONCURRENCY=auto takes as many as serve best: each waits for the others' share of the quota"
+            log.warning("more workers than twice the quota", workers=workers, cores_by_cgroup=quota, advice=advice)
 
     def _facts(self, server: Any) -> dict[str, Any]:
         return {

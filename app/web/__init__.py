@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from ..settings import Settings
-from . import admin, auth, failures, hooks, info, metrics, page, predict, probes
+from . import admin, auth, cors, failures, hooks, info, metrics, page, predict, probes
 from .services import Services
 
 BLUEPRINTS = (predict.routes, info.routes, probes.routes, metrics.routes, page.routes)
@@ -14,6 +14,7 @@ BLUEPRINTS = (predict.routes, info.routes, probes.routes, metrics.routes, page.r
 def init_app(app: Flask, settings: Settings) -> None:
     """Join routes, hooks and error answers to the application."""
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    cors.init_app(app, settings)
     hooks.init_app(app)
     auth.init_app(app)
     failures.init_app(app)

@@ -7,6 +7,7 @@ import hmac
 from flask import Flask, request
 
 from ..errors import UnauthorizedError
+from . import cors
 from .services import services
 
 # What orchestrators and Prometheus ask for, without a key.
@@ -21,7 +22,7 @@ def init_app(app: Flask) -> None:
 def check_key() -> None:
     """Raise UnauthorizedError unless the request may be answered."""
     keys = [key.strip().encode() for key in services().settings.api_key.split(",") if key.strip()]
-    if not keys or request.path in PUBLIC_PATHS:
+    if not keys or request.path in PUBLIC_PATHS or cors.is_asked_first():
         return
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     offered = given.strip().encode() if scheme.lower() == "bearer" else b""

@@ -12,7 +12,7 @@ from ..encoder import Bounds, Embeddings, Pooling
 from ..errors import InvalidInputError, TextError
 from .answers import json_response
 from .hooks import milliseconds, note
-from .schemas import checked_texts, place
+from .schemas import called, checked_texts, place
 from .services import services
 
 
@@ -41,7 +41,10 @@ def embed(text: str | list[str], options: Options, *, key: str) -> Embeddings:
             texts, normalize=options.normalize, truncate=truncate, pooling=options.pooling, bounds=bounds
         )
     except InvalidInputError as error:
-        where = place(key, text, error.index) if isinstance(error, TextError) else f"$.{key}"
+        where = f"$.{key}"
+        if isinstance(error, TextError):
+            where = place(key, text, error.index)
+            error.message = f"{called(text, error.index)} {error.sentence}"
         error.details = {"where": where, **error.details}
         raise
     _record(found, texts)

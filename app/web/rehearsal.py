@@ -12,6 +12,7 @@ import io
 import sys
 from typing import Any
 
+import structlog
 from flask import Flask
 
 from ..encoder import Encoder
@@ -23,28 +24,34 @@ from .services import Services
 
 # Python 3.11 specializes a function after 8 calls, and an instruction a few runs later.
 TIMES = 20
+log = structlog.get_logger("serve-bert")
 BODY = b'{"text": "The ten workers share nothing in Python, and everything in the page cache."}'
 
 
 def rehearse(app: Flask, settings: Settings, encoder: Encoder) -> None:
     """Answer some requests with metrics that nobody reads, and log nothing; then leave the application as it was."""
     join_worker(app, Services(settings, Metrics(), own_readiness(), encoder))
+    statuses: set[str] = set()
+
+    def started(status: str, *_: Any) -> Any:
+        statuses.add(status)
+
+    key = settings.api_key.split(",")[0].strip()
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             for _ in range(TIMES):
-                list(app(_environ("POST", "/predict", BODY), _start_response))
-                list(app(_environ("GET", "/livez"), _start_response))
+                for asked in (("POST", "/predict", BODY), ("GET", "/livez", b"")):
+                    list(app(_environ(*asked, key), started))
     finally:
         del app.extensions[Services.NAME]
+    if statuses != {"200 OK"}:
+        log.warning("rehearsed requests were not all answered; workers will copy more pages", statuses=sorted(statuses))
 
 
-def _start_response(*_: Any) -> Any:
-    return None
-
-
-def _environ(method: str, path: str, body: bytes = b"") -> dict[str, Any]:
+def _environ(method: str, path: str, body: bytes, key: str) -> dict[str, Any]:
     """A request as a WSGI server hands it over (PEP 3333)."""
     return {
+        "HTTP_AUTHORIZATION": f"Bearer {key}",
         "REQUEST_METHOD": method,
         "PATH_INFO": path,
         "QUERY_STRING": "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import Literal, TypeVar
 
@@ -18,6 +19,7 @@ from ..errors import (
     UnsupportedMediaTypeError,
 )
 from ..settings import Settings
+from .malformed import explained
 
 AT = re.compile(r" - at `(\$[^`]*)`$")
 
@@ -53,11 +55,11 @@ def read_json(schema: type[Schema]) -> Schema:
     except RequestEntityTooLarge:
         raise BodyTooLargeError(request.max_content_length or 0) from None
     try:
-        return msgspec.json.decode(body, type=schema)
+        return msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8), type=schema)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedBodyError(f"the body is no JSON: {error}") from None
+        raise explained(body.removeprefix(codecs.BOM_UTF8), str(error)) from None
 
 
 def checked_texts(text: str | list[str], settings: Settings, key: str) -> list[str]:
@@ -71,13 +73,20 @@ def checked_texts(text: str | list[str], settings: Settings, key: str) -> list[s
         )
     for index, one in enumerate(texts):
         if not one:
-            raise EmptyInputError(f"{key} is empty: there is nothing to encode", where=place(key, text, index))
+            raise EmptyInputError(
+                f"{called(text, index)} is empty: there is nothing to encode", where=place(key, text, index)
+            )
         if len(one) > settings.max_chars:
             raise InvalidInputError(
-                f"{key} has {len(one)} characters, but a text may have {settings.max_chars}",
+                f"{called(text, index)} has {len(one)} characters, but a text may have {settings.max_chars}",
                 where=place(key, text, index),
             )
     return texts
+
+
+def called(text: str | list[str], index: int) -> str:
+    """What a sentence calls one of the texts."""
+    return "the text" if isinstance(text, str) else f"text {index}"
 
 
 def place(key: str, text: str | list[str], index: int) -> str:

@@ -28,7 +28,11 @@ class Services:
     def ready_encoder(self) -> Encoder:
         """The model. Raises NotReadyError before it is verified; a stopping worker still answers what is in."""
         if self.encoder is None:
-            raise NotReadyError("this worker has no verified model yet")
+            raise NotReadyError(
+                "this worker has no verified model yet"
+                if self.readiness.is_of_a_fleet
+                else "no model was loaded, for no fleet of ours forked this server; the command `serve-bert` starts one"
+            )
         return self.encoder
 
     def replace_encoder(self, encoder: Encoder) -> None:

@@ -61,6 +61,15 @@ class Fleet:
         self.seen_pids |= set(map(int, children))
         return [int(pid) for pid in children]
 
+    def reload(self) -> None:
+        """HUP, and wait until only new workers serve."""
+        before, wanted = set(self.workers()), self.metric("bert_workers ")
+        seen = len(self.events("worker ready"))
+        os.kill(self.master_pid, signal.SIGHUP)
+        wait_for(lambda: len(self.events("worker ready")) >= seen + wanted, "new workers ready")
+        wait_for(lambda: not before & set(self.workers()), "old workers gone")
+        wait_for(lambda: self.metric("bert_workers_ready") == wanted, "all of them ready")  # a HUP before may go on
+
     def ask(self, path: str, body: Any = None, *, timeout_s: float = 60, **headers: str) -> Answer:
         """GET, or POST if there is a body: JSON, or bytes as they are."""
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
@@ -116,7 +125,7 @@ def serving(workers: int = 2, command: list[str] | None = None, cwd: Path = ROOT
             process = subprocess.Popen(
                 command or GUNICORN,
                 cwd=cwd,
-                env=environment(port, WEB_CONCURRENCY=str(workers), **environ),
+                env=environment(port, **({"WEB_CONCURRENCY": str(workers)} | environ)),
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

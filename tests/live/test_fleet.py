@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from http.client import HTTPConnection
 from itertools import dropwhile
 from pathlib import Path
@@ -124,6 +125,8 @@ def test_what_gunicorn_refuses_is_json_too(fleet: Fleet) -> None:
     for request, status in [
         (b"GET / HTTP/9.9\r\n\r\n", b"400"),
         (b"nonsense\r\n\r\n", b"400"),
+        (b"GET /livez HTTP/1.1\r\n\r\n", b"400"),
+        (b"GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", b"400"),
         (b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"414"),
         (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 9000 + b"\r\n\r\n", b"431"),
     ]:
@@ -131,7 +134,12 @@ def test_what_gunicorn_refuses_is_json_too(fleet: Fleet) -> None:
         assert head.split()[1] == status
         assert b"Content-Type: application/json" in head
         assert body.startswith(b'{"error":"this is no valid HTTP request: ')
-    assert fleet.metric(counted) == before + 4
+    assert fleet.metric(counted) == before + 6
+    assert raw(fleet, b"GET /livez HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.0 200")
+
+
+def test_scheme_headers_that_contradict_each_other_are_of_no_use_and_no_harm(fleet: Fleet) -> None:
+    assert fleet.ask("/livez", X_Forwarded_Proto="https", X_Forwarded_Ssl="off").status == 200
 
 
 def test_a_silent_client_costs_nobody_anything(fleet: Fleet) -> None:
@@ -145,13 +153,16 @@ def test_a_silent_client_costs_nobody_anything(fleet: Fleet) -> None:
 
 def test_a_burst_is_shared_out_among_the_workers(fleet: Fleet) -> None:
     """Ten long requests at once: a worker that is busy leaves the next one to an idle one."""
-    texts = [f"word{number} " * 300 for number in range(16)]  # different: equal ones are computed once
+    texts = [f"word{number} " * 300 for number in range(40)]  # different: equal ones are computed once
     ids = [f"burst-{number}" for number in range(10)]
     with ThreadPoolExecutor(10) as pool:
         answers = list(pool.map(lambda name: fleet.ask("/predict", {"text": texts}, X_Request_Id=name), ids))
     assert {answer.status for answer in answers} == {200}
-    slots = {line["slot"] for line in fleet.events("request") if line["request_id"] in ids}
-    assert len(slots) >= 9
+    lines = [line for line in fleet.events("request") if line["request_id"] in ids]
+    ends = [datetime.fromisoformat(line["timestamp"]).timestamp() for line in lines]
+    starts = [end - line["total_ms"] / 1e3 for end, line in zip(ends, lines, strict=True)]
+    assert sorted(starts)[8] < min(ends), "nine were under way at once"
+    assert len({line["slot"] for line in lines}) >= 9
 
 
 def test_a_connection_is_kept_alive_while_nobody_else_waits(fleet: Fleet) -> None:

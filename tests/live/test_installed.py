@@ -129,7 +129,7 @@ def parent(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def test_gunicorn_alone_serves_too_and_says_what_is_missing(
+def test_another_server_serves_too_and_says_what_is_missing(
     bin_folder: Path, checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     environ = environment(free_port(), BERT_MODEL=str(checkpoint.directory), BERT_CACHE=str(tmp_path / "cache"))
@@ -138,7 +138,21 @@ def test_gunicorn_alone_serves_too_and_says_what_is_missing(
         [bin_folder / "python", "-c", code], cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60
     )
     assert ran.stdout == "{'status': 'ready'}\n", ran.stderr
-    assert "the command `serve-bert` starts a fleet" in ran.stderr
+    assert "A fleet: serve-bert" in ran.stderr
+
+
+def test_gunicorn_alone_says_what_to_type(bin_folder: Path, checkpoint: Checkpoint, tmp_path: Path) -> None:
+    port = free_port()
+    ran = subprocess.run(
+        [bin_folder / "python", "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "serve_bert:create_app()"],
+        cwd=tmp_path,
+        env=environment(port, BERT_MODEL=str(checkpoint.directory)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode != 0
+    assert "there is no fleet. Type: serve-bert\n" in ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from app import command, settings
+from app import command, names, settings
 from tests.kernel import has_kernel
 
 
@@ -31,9 +31,9 @@ def test_the_settings_command_prints_each_with_source_and_meaning(monkeypatch: p
 def test_help_prints_every_setting_with_its_variable_default_and_choices() -> None:
     printed = " ".join(run("--help").output.split())
     for one in settings.table():
-        assert f"{settings.flag(one.name)}" in printed
+        assert f"{names.flag(one.name)}" in printed
         assert one.meaning[:30].strip() in printed.replace("- ", "-")
-        assert f"[{settings.environment_name(one.name)}" in printed
+        assert f"[{names.environment_name(one.name)}" in printed
     assert "--precision auto|float32|bfloat16|int8" in printed
     assert "--truncate / --no-truncate" in printed
     assert "[PORT; default: 8000]" in printed

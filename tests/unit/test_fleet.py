@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from app.fleet import boot, cores, memory, threads
+from app.fleet import cores, memory, threads
 from app.fleet.board import Board, Readiness, State, lowest_free
 
 
@@ -71,19 +73,26 @@ def test_quota_of_the_tightest_group(tmp_path: Path, own: str, files: dict[str, 
     assert cores.by_cgroup(tmp_path / "fs", tmp_path / "own") == expected
 
 
+def test_a_sandbox_may_refuse_to_tell_the_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_getaffinity", refused)
+    assert cores.by_affinity() == os.cpu_count()
+
+
+def test_closed_streams_are_opened_on_nothing() -> None:
+    code = (
+        "import os, sys; from app.fleet import streams; streams.open_closed();"
+        "print('lost'); sys.stderr.write('lost');"
+        "targets = [os.readlink(f'/proc/self/fd/{number}') for number in range(3)];"
+        "sys.exit(targets != ['/dev/null'] * 3)"
+    )
+    ran = subprocess.run(["sh", "-c", '"$0" -c "$1" <&- >&- 2>&-', sys.executable, code], check=False)
+    assert ran.returncode == 0
+
+
 def test_every_arithmetic_library_is_pinned() -> None:
     threads.pin()
     assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "1"
     assert os.environ["TOKENIZERS_PARALLELISM"] == "false"
-
-
-def test_the_metrics_folder_goes_with_the_fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
-    boot.make_metrics_folder(str(tmp_path / "metrics"))
-    made = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
-    assert made.is_dir()
-    assert made.parent == tmp_path / "metrics"
-    boot._remove(str(made), os.getpid() + 1)
-    assert made.exists(), "a worker leaves its master's folder alone"
-    boot._remove(str(made), os.getpid())
-    assert not made.exists()

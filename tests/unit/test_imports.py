@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path("app")
-BELOW = {"app.errors", "app.version"}
+BELOW = {"app.errors", "app.version", "app.names"}
 ALLOWED = {
     "app.version": set(),
     "app.errors": set(),
+    "app.names": {"app.errors", "app.version"},
     "app.settings": BELOW,
     "app.encoder": BELOW | {"app.settings", "app.encoder"},
     "app.fleet": BELOW | {"app.settings", "app.fleet"},
@@ -35,6 +36,7 @@ FORBIDDEN = {
     "app.__main__": HEAVY,
     "app.settings": HEAVY | {"flask"},
     "app.errors": HEAVY | {"flask"},
+    "app.names": HEAVY | {"flask"},
     "app.version": HEAVY | {"flask"},
 }
 

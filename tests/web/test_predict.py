@@ -100,11 +100,21 @@ def test_a_text_over_the_limit_may_be_refused(site: Site, make_site: Callable[..
         (b'{"text": ""}', 400, "Empty", "$.text", "nothing to encode"),
         (b'{"text": []}', 400, "Empty", "$.text", "empty list"),
         (b'{"text": ["a", ""]}', 400, "Empty", "$.text[1]", "nothing to encode"),
-        (b"", 400, "Validation", None, "no JSON"),
+        (b'{"text": ["fine", "' + b"x" * 100001 + b'"]}', 422, "Validation", "$.text[1]", "text 1 has 100001 char"),
+        (b'{"text": "' + b"x" * 100001 + b'"}', 422, "Validation", "$.text", "the text has 100001 characters"),
+        (b"", 400, "Validation", None, "the body is empty"),
+        (b"\xef\xbb\xbf", 400, "Validation", None, "the body is empty"),
         (b'{"text": "a"', 400, "Validation", None, "truncated"),
         (b'{"text": NaN}', 400, "Validation", None, "no JSON"),
-        (b'{"text": "\xff\xfe"}', 400, "Validation", None, "no JSON"),
-        ('{"text": "a"}'.encode("utf-16"), 400, "Validation", None, "no JSON"),
+        (b'{"text": "\xff\xfe"}', 400, "Validation", None, "no UTF-8: byte 0xff at position 10"),
+        ('{"text": "a"}'.encode("utf-16"), 400, "Validation", None, "the body is UTF-16"),
+        ('{"text": "a"}'.encode("utf-16-le"), 400, "Validation", None, "the body is UTF-16"),
+        ('{"text": "a"}'.encode("utf-16-be"), 400, "Validation", None, "the body is UTF-16"),
+        ('{"text": "a"}'.encode("utf-32"), 400, "Validation", None, "the body is UTF-32"),
+        ('{"text": "a"}'.encode("utf-32-be"), 400, "Validation", None, "the body is UTF-32"),
+        (b'{"text": ["tea", "\\ud83c"]}', 400, "Validation", "$.text[1]", "half of a surrogate pair"),
+        (b'{"text": "\\udf75 tea"}', 400, "Validation", "$.text", "half of a surrogate pair"),
+        (b'{"text": "a\\ud800b"}', 400, "Validation", "$.text", "half of a surrogate pair"),
         (b"[" * 100000, 422, "Validation", "$", "got `array`"),
         (b'{"text": ' + b"[" * 100000, 422, "Validation", "$.text[0]", "got `array`"),
     ],
@@ -153,6 +163,22 @@ def test_what_a_request_may_cost_is_bounded(make_site: Callable[..., Site]) -> N
     answer = small.predict(text=["a", "a", "a"], pooling="none")
     assert (answer.status_code, answer.json["where"]) == (422, "$.text")
     assert (answer.json["numbers"], answer.json["max_unpooled_numbers"]) == (9 * 384, 6 * 384)
+
+
+def test_what_one_text_is_refused_for_names_it_by_its_place(make_site: Callable[..., Site]) -> None:
+    strict = make_site(BERT_TRUNCATE="false")
+    assert strict.predict(text="word " * 300).json["error"].startswith("the text has 302 tokens, but this model takes")
+    assert strict.predict(text=["a", "word " * 300]).json["error"].startswith("text 1 has 302 tokens, but this model")
+
+
+def test_a_byte_order_mark_is_taken(site: Site) -> None:
+    answer = site.client.post("/predict", data=b'\xef\xbb\xbf{"text": "a"}', content_type="application/json")
+    assert answer.status_code == 200
+
+
+def test_of_a_key_that_is_given_twice_the_last_holds(site: Site, real_encoder: Encoder) -> None:
+    answer = site.client.post("/predict", data=b'{"text": "a", "text": "b"}', content_type="application/json")
+    assert answer.json["embeddings"] == site.predict(text="b").json["embeddings"]
 
 
 def test_json_with_a_charset_is_json(site: Site) -> None:

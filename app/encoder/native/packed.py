@@ -12,12 +12,14 @@ import fcntl
 import hashlib
 import json
 import os
+import tempfile
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
+from ...errors import ConfigurationError
 from ..child import in_child
 from ..waiting import lock
 from .layout import LAYOUT, Read, Tensor
@@ -157,12 +159,29 @@ def _is_sound(contents: Contents, file: BufferedReader) -> bool:
 
 
 def _in_memory(write: Write, why: str) -> Packed:
-    descriptor = os.memfd_create("serve-bert-packed", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        descriptor = os.memfd_create("serve-bert-packed", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    except OSError as error:
+        return _in_a_file_without_a_name(write, f"{why}, and memory without a file is refused: {error.strerror}")
     with os.fdopen(os.dup(descriptor), "wb") as file:
         write(file)
     seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
     fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
     return Packed(descriptor, "anonymous memory", made=True, why=why)
+
+
+def _in_a_file_without_a_name(write: Write, why: str) -> Packed:
+    """Where a sandbox refuses memfd_create: what can write to it is closed once it is whole."""
+    try:
+        nameless, path = tempfile.mkstemp()
+        Path(path).unlink()
+        with os.fdopen(nameless, "wb") as file:
+            write(file)
+            file.flush()
+            descriptor = os.open(f"/proc/self/fd/{nameless}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise ConfigurationError(f"BERT_CACHE: {why}; nor can a temporary file be made: {error.strerror}") from None
+    return Packed(descriptor, "a temporary file", made=True, why=why)
 
 
 def _write(contents: Contents, file: BufferedWriter, read: Read | Quantised) -> None:
