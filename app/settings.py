@@ -60,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: Annotated[str, Meta(pattern=ORIGINS)]
     timeout_s: Count
     graceful_timeout_s: Count
+    drain_delay_s: Annotated[float, Meta(ge=0, le=3600)]
     log_level: Literal["debug", "info", "warning", "error"]
     log_format: Literal["auto", "json", "console"]
 

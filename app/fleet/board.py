@@ -15,7 +15,7 @@ from collections.abc import Collection
 # More rows than any fleet has workers: a reload runs the old and the new ones side by side. 64 KiB, touched on use.
 SLOTS = 4096
 # Numbers that are not a slot's.
-WORDS = 5
+WORDS = 7
 # Room for the settings that a replacement was made by: a few names and paths.
 NOTE_BYTES = 1 << 16
 
@@ -54,7 +54,11 @@ class Board:
     """How many requests each worker answers at a time."""
     replacements = Word(3)
     """How often a worker has replaced its model in place, which the master hears of here alone."""
-    _note_bytes = Word(4)
+    is_draining = Word(4)
+    """Whether the fleet is about to end: no worker is ready any more, whatever it does."""
+    is_handed_over = Word(5)
+    """Whether another fleet answers on the same socket, so that it stays ready though this one ends."""
+    _note_bytes = Word(6)
 
     def __init__(self, workers: int = 1, threads: int = 1) -> None:
         word_bytes = 8 * (2 * SLOTS + WORDS)
@@ -118,8 +122,9 @@ class Readiness:
         board.write(slot, os.getpid(), State.LOADING)
 
     def announce(self) -> None:
-        """Say that this worker has a verified model."""
-        self.board.write(self.slot, os.getpid(), State.READY)
+        """Say that this worker has a verified model, unless it was told to stop meanwhile."""
+        if self.state is not State.STOPPING:
+            self.board.write(self.slot, os.getpid(), State.READY)
 
     def refuse(self) -> None:
         """Say that this worker will not serve, because its model is not as it should be."""

@@ -1,4 +1,4 @@
-"""The register of metrics: every series the service has, and one page of them for the whole fleet.
+"""The register of metrics: every series that requests and the master move.
 
 In a fleet each worker moves numbers of its own, in memory that all of them read (see series.py), by its slot, not its
 process: a successor goes on with its predecessor's, so that no counter falls. The master has the last row. No label
@@ -8,20 +8,13 @@ ever comes from a client: routes are templates, methods a fixed set.
 from __future__ import annotations
 
 import enum
-import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import prometheus_client.values
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.exposition import choose_encoder
-from prometheus_client.registry import Collector
 from prometheus_client.values import MutexValue
 
-from . import memory
-from .board import Board
 from .series import Store, value_class
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -131,42 +124,3 @@ def _seconds(name: str, meaning: str, registry: CollectorRegistry, labels: Itera
 
 def _bytes(name: str, meaning: str, registry: CollectorRegistry, labels: Iterable[str] = ()) -> Histogram:
     return Histogram(f"{name}_bytes", meaning, labels, buckets=BYTES, registry=registry)
-
-
-@dataclass(eq=False)
-class FleetCollector(Collector):
-    """What is measured at the scrape: workers ready, model, memory of each slot and of the master."""
-
-    board: Board
-    model: dict[str, str]
-    """Labels of bert_model_info; empty while there is no model."""
-
-    def collect(self) -> Iterator[Metric]:
-        """Measure now. The same series each time, but for workers that are dead at this moment."""
-        yield GaugeMetricFamily("bert_workers", "Workers that the fleet is to have.", self.board.workers)
-        yield GaugeMetricFamily("bert_workers_ready", "Workers that take requests.", self.board.ready_count())
-        model = GaugeMetricFamily("bert_model_info", "The model that is served; always 1.", labels=list(self.model))
-        if self.model:
-            model.add_metric(list(self.model.values()), 1)
-        yield model
-        pss = GaugeMetricFamily(
-            "bert_worker_pss_bytes", "Memory, shared pages divided among their users.", labels=["slot"]
-        )
-        private = GaugeMetricFamily("bert_worker_private_bytes", "Memory that nobody else uses.", labels=["slot"])
-        processes = {"master": os.getppid(), **{str(slot): pid for slot, pid in self.board.pids().items()}}
-        for slot, pid in processes.items():
-            found = memory.of_process(pid)
-            if found:
-                pss.add_metric([slot], found.pss_bytes)
-                private.add_metric([slot], found.private_bytes)
-        yield from (pss, private)
-
-
-def render(metrics: Metrics, fleet: FleetCollector, accept: str) -> tuple[bytes, str]:
-    """The page and its content type, in the format that the scraper prefers."""
-    metrics.show_all()
-    encode, content_type = choose_encoder(accept)
-    page = CollectorRegistry()
-    page.register(fleet)
-    page.register(metrics.registry)
-    return encode(page), content_type

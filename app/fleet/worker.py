@@ -17,9 +17,12 @@ from __future__ import annotations
 
 import errno
 import math
+import os
 import secrets
 import select
+import signal
 import socket
+import sys
 import time
 from concurrent.futures import Future
 from functools import partial
@@ -52,6 +55,8 @@ HEAD = (
     "X-Request-Id: {}\r\nContent-Length: {}\r\n\r\n"
 )
 HEARTBEAT_S = 1
+# Nobody waits, or went away, or the master has closed the socket for all of us.
+NOBODY = {errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK, errno.EINVAL}
 log = structlog.get_logger("serve-bert")
 
 
@@ -67,6 +72,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     metrics: Metrics | None = None  # set once the application is made
     busy = 0  # requests being answered
+    alive: bool
 
     def run(self) -> None:
         """Serve in a second thread; this one hears signals and says that we live, however long a request takes.
@@ -80,7 +86,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         while serving.is_alive() and time.monotonic() < until_s:
             super().notify()
             serving.join(HEARTBEAT_S)
-            if not self.is_parent_alive():
+            if self.alive and not self.is_parent_alive():
+                log.warning("the master is gone, so this worker ends", pid=self.pid)
                 self.alive = False
             if not self.alive:  # a stalled client must not keep the loop, and with it the worker, for good
                 until_s = min(until_s, time.monotonic() + self.cfg.graceful_timeout)
@@ -97,27 +104,49 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 listener.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, self.cfg.keepalive)
         super().init_process()
 
+    def is_parent_alive(self) -> bool:
+        """Whether the master lives. Both threads ask; gunicorn's own says so in the log each time."""
+        return bool(self.ppid == os.getppid())
+
+    def init_signals(self) -> None:
+        """Leave Ctrl-C, which reaches the whole group, to the master: it tells us once what is in may end."""
+        super().init_signals()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """End at once. gunicorn's own shuts a pool down first, under a lock that the serving thread may hold."""
+        del sig, frame
+        sys.exit(0)
+
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - the signature is gunicorn's
-        """Accept only while a thread is free: another worker may be idle."""
+        """Accept only while a thread is free, for another worker may be idle; at the fleet's end, all who wait."""
+        if not self.alive and own_readiness().board.is_draining:
+            for listener in self.sockets:
+                while self.accept(listener):
+                    pass
         super().set_accept_enabled(enabled and self.busy < self.cfg.threads)
 
-    def accept(self, listener: Any) -> None:
-        """Accept a connection and answer it; if it has sent nothing yet, let it wait in the poller, not in a thread."""
+    def accept(self, listener: Any) -> bool:
+        """Accept a connection and answer it; if it has sent nothing yet, let it wait in the poller, not in a thread.
+
+        Whether there was any.
+        """
         try:
             client, address = listener.accept()
         except OSError as error:
-            if error.errno in (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK):
-                return
+            if error.errno in NOBODY:
+                return False
             raise
         self.nr_conns += 1
         connection = TConn(self.cfg, client, address, listener.getsockname())
         if _is_readable(client):
             connection.data_ready = True
             self.enqueue_req(connection)
-            return
+            return True
         connection.timeout = time.monotonic() + self.cfg.keepalive
         self.pending_conns.append(connection)
         self.poller.register(client, EVENT_READ, partial(self.on_pending_socket_readable, connection))
+        return True
 
     def enqueue_req(self, conn: Any) -> None:
         """Answer a request; keep its connection alive afterwards only if nobody else wants its thread."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from ..fleet.metrics import FleetCollector, render
+from ..fleet.scrape import FleetCollector, render
 from .services import services
 
 routes = Blueprint("metrics", __name__)

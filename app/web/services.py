@@ -40,8 +40,12 @@ class Services:
         self.encoder = replaced(self.ready_encoder(), encoder)
 
     def check_ready(self) -> None:
-        """Raise NotReadyError unless this worker has a verified model and is not stopping."""
+        """Raise NotReadyError unless this worker has a verified model, and neither it nor the fleet is stopping."""
         self.ready_encoder()
+        if self.readiness.board.is_handed_over:
+            return
+        if self.readiness.board.is_draining:
+            raise NotReadyError("this fleet is stopping")
         if self.readiness.state is State.STOPPING:
             raise NotReadyError("this worker is stopping")
 

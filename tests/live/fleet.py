@@ -61,11 +61,17 @@ class Fleet:
         self.seen_pids |= set(map(int, children))
         return [int(pid) for pid in children]
 
-    def reload(self) -> None:
-        """HUP, and wait until only new workers serve."""
+    @staticmethod
+    def parent_of(pid: int) -> int:
+        """The process that forked this one."""
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+    def reload(self, port_after: int = 0) -> None:
+        """HUP, and wait until only new workers serve, on another port if it says so."""
         before, wanted = set(self.workers()), self.metric("bert_workers ")
         seen = len(self.events("worker ready"))
         os.kill(self.master_pid, signal.SIGHUP)
+        self.port = port_after or self.port
         wait_for(lambda: len(self.events("worker ready")) >= seen + wanted, "new workers ready")
         wait_for(lambda: not before & set(self.workers()), "old workers gone")
         wait_for(lambda: self.metric("bert_workers_ready") == wanted, "all of them ready")  # a HUP before may go on
@@ -145,7 +151,7 @@ def wait_until_ready(fleet: Fleet, workers: int) -> None:
 
     wait_for(ready, "all workers ready")
     first = fleet.events("worker ready")[0]["pid"]
-    fleet.master_pid = int(Path(f"/proc/{first}/stat").read_text().rpartition(")")[2].split()[1])
+    fleet.master_pid = fleet.parent_of(first)
     assert len(fleet.workers()) == workers
 
 

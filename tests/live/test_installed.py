@@ -114,7 +114,7 @@ def test_it_serves_from_a_folder_of_somebody_else_s_and_hands_over(
         wait_for(lambda: len(fleet.events("worker ready")) == 4, "a reload")
         os.kill(first, signal.SIGUSR2)
         wait_for(lambda: len(fleet.events("worker ready")) == 6, "a successor")
-        fleet.master_pid = parent(fleet.events("worker ready")[-1]["pid"])
+        fleet.master_pid = fleet.parent_of(fleet.events("worker ready")[-1]["pid"])
         fleet.workers()
         os.kill(first, signal.SIGTERM)
         wait_for(lambda: not is_running(first), "the end of the first master")
@@ -123,10 +123,6 @@ def test_it_serves_from_a_folder_of_somebody_else_s_and_hands_over(
         assert "theirs" not in fleet.log()
         os.kill(fleet.master_pid, signal.SIGTERM)
         wait_for(lambda: not is_running(fleet.master_pid), "the end of the successor")
-
-
-def parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def test_another_server_serves_too_and_says_what_is_missing(

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -96,8 +95,9 @@ def test_a_port_in_use_is_told(checkpoint: Checkpoint) -> None:
         taken.listen()
         environ = environment(taken.getsockname()[1], WEB_CONCURRENCY="1")
         ran = subprocess.run(GUNICORN, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120)
-    assert ran.returncode != 0
-    assert "in use" in ran.stderr
+    assert ran.returncode == 1
+    said = [line for line in ran.stderr.splitlines() if "Starting gunicorn" not in line]
+    assert said == [f"serve-bert: cannot listen on 127.0.0.1:{environ['PORT']}: it is in use; PORT names another"]
 
 
 def test_killed_workers_come_back_and_the_metrics_stay_right() -> None:
@@ -117,20 +117,6 @@ def test_killed_workers_come_back_and_the_metrics_stay_right() -> None:
             assert fleet.ask("/predict", {"text": f"text {number}"}).status == 200
         assert fleet.metric(served) == 60
         assert {line["slot"] for line in fleet.events("worker ready")} == {0, 1, 2}
-
-
-def test_term_finishes_what_is_in() -> None:
-    with serving(workers=2) as fleet:
-        statuses: list[int] = []
-        texts = [f"word{number} " * 300 for number in range(200)]  # different: equal ones are computed once
-        asking = threading.Thread(target=lambda: statuses.append(fleet.ask("/predict", {"text": texts}).status))
-        asking.start()
-        time.sleep(0.3)
-        os.kill(fleet.master_pid, signal.SIGTERM)
-        assert not statuses, "the request is still being answered"
-        asking.join()
-        assert statuses == [200]
-        assert fleet.process.wait(30) == 0
 
 
 def test_hup_takes_a_new_configuration_and_a_bad_one_leaves_the_old(tmp_path: Path) -> None:

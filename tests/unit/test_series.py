@@ -11,7 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.fleet import metrics, series
 from app.fleet.board import Board
-from app.fleet.metrics import FleetCollector, Metrics, Reason
+from app.fleet.metrics import Metrics, Reason
+from app.fleet.scrape import FleetCollector, render
 from app.fleet.series import SPILLED, Store
 
 
@@ -23,7 +24,7 @@ def plain_again() -> Iterator[None]:
 
 
 def page(found: Metrics) -> dict[str, float]:
-    text = metrics.render(found, FleetCollector(Board(), {}), "")[0].decode()
+    text = render(found, FleetCollector(Board(), {}), "")[0].decode()
     return {
         f"{sample.name}{sorted(sample.labels.items())}": sample.value
         for family in text_string_to_metric_families(text)
@@ -82,7 +83,7 @@ def test_a_full_row_costs_the_series_and_nothing_else(monkeypatch: pytest.Monkey
 def test_a_worker_beyond_the_rows_serves_uncounted(capsys: pytest.CaptureFixture[str]) -> None:
     metrics.join(Store(3), 2)
     Metrics().requests.labels("/r", "GET", "200").inc()
-    assert "not counted" in capsys.readouterr().err
+    assert "not counted" in "".join(capsys.readouterr())
 
 
 def test_what_a_killed_process_wrote_in_part_is_written_over() -> None:

@@ -1,0 +1,55 @@
+"""One page of metrics for the whole fleet, whichever worker is asked for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from . import memory
+from .board import Board
+from .metrics import Metrics
+
+
+@dataclass(eq=False)
+class FleetCollector(Collector):
+    """What is measured at the scrape: workers ready, model, memory of each slot and of the master."""
+
+    board: Board
+    model: dict[str, str]
+    """Labels of bert_model_info; empty while there is no model."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Measure now. The same series each time, but for workers that are dead at this moment."""
+        yield GaugeMetricFamily("bert_workers", "Workers that the fleet is to have.", self.board.workers)
+        yield GaugeMetricFamily("bert_workers_ready", "Workers that take requests.", self.board.ready_count())
+        model = GaugeMetricFamily("bert_model_info", "The model that is served; always 1.", labels=list(self.model))
+        if self.model:
+            model.add_metric(list(self.model.values()), 1)
+        yield model
+        pss = GaugeMetricFamily(
+            "bert_worker_pss_bytes", "Memory, shared pages divided among their users.", labels=["slot"]
+        )
+        private = GaugeMetricFamily("bert_worker_private_bytes", "Memory that nobody else uses.", labels=["slot"])
+        processes = {"master": os.getppid(), **{str(slot): pid for slot, pid in self.board.pids().items()}}
+        for slot, pid in processes.items():
+            found = memory.of_process(pid)
+            if found:
+                pss.add_metric([slot], found.pss_bytes)
+                private.add_metric([slot], found.private_bytes)
+        yield from (pss, private)
+
+
+def render(metrics: Metrics, fleet: FleetCollector, accept: str) -> tuple[bytes, str]:
+    """The page and its content type, in the format that the scraper prefers."""
+    metrics.show_all()
+    encode, content_type = choose_encoder(accept)
+    page = CollectorRegistry()
+    page.register(fleet)
+    page.register(metrics.registry)
+    return encode(page), content_type

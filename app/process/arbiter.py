@@ -1,0 +1,183 @@
+"""gunicorn's master, made to survive what befalls it: births that fail, reloads, a successor, its own end.
+
+Stock gunicorn stops the healthy workers when one cannot boot, ends when it cannot fork, stops the old before the new
+are ready, waits inside of a reload, and resets whoever waits at its end. This one never waits in its loop. All that is
+overridden stands in this class, written for BUILT_FOR; who is born and told to stop is said in app/fleet/succession.py.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Never
+
+import structlog
+from gunicorn.arbiter import Arbiter as Stock
+
+from ..fleet import boot, cores
+from ..fleet.succession import Member, Succession
+from . import births, ending, forking, handover, sockets
+from .handover import Handover
+
+BUILT_FOR = "27.0.1"
+log = structlog.get_logger("serve-bert")
+
+
+class Arbiter(Stock):  # type: ignore[misc]
+    """See the module."""
+
+    LISTENERS: list[Any]
+    reexec_pid: int
+    handover: Handover | None
+
+    @classmethod
+    def adopt(cls, server: Any) -> None:
+        """Make gunicorn's own arbiter one of these; call it in `on_starting`, before it listens."""
+        server.__class__ = cls
+        server.succession = Succession()
+        server.drain = None
+        server.planner_pid = 0
+        server.planned = None
+        server.handover = None
+        server.is_halting = False
+
+    def members(self) -> list[Member]:
+        """The living workers."""
+        return [Member(worker.age, self.board.state(worker.slot), worker.is_told) for worker in self.WORKERS.values()]
+
+    def manage_workers(self) -> None:
+        """One turn: births and stops that are due; the end, once nobody waits for it any more."""
+        if self.drain and self.drain.is_over(time.monotonic(), ending.waiting(self)):
+            raise StopIteration
+        # Beside another fleet that serves, one at a time: ten that load take the processor from whoever is asked.
+        most_loading = 1 if self.master_pid else cores.usable()
+        step = self.succession.step(self.members(), self.num_workers, most_loading, time.monotonic())
+        for worker in [one for one in self.WORKERS.values() if one.age in step.stops]:
+            worker.is_told = True
+            self.kill_worker(worker.pid, signal.SIGTERM)
+        for _ in range(step.births):
+            self.spawn_worker()
+        if step.is_complete:
+            since_s = round(time.monotonic() - boot.started, 2)
+            log.info("all workers ready", workers=self.num_workers, since_start_s=since_s)
+            handover.say_ready()
+
+    def wait_for_signals(self, timeout: float = 1.0) -> list[int]:
+        """Look again earlier where something is due that no signal tells."""
+        now_s = time.monotonic()
+        timeout = min(timeout, self.succession.next_look_s(self.members(), self.num_workers, now_s))
+        if self.drain:
+            timeout = min(timeout, self.drain.next_look_s(now_s))
+        found: list[int] = super().wait_for_signals(timeout)
+        return found
+
+    def spawn_worker(self) -> int:
+        """A birth; what fails in it does not end the fleet."""
+        return births.bear(self)
+
+    def reap_workers(self) -> None:
+        """Bury every child that is dead; an orphan of somebody else's too, where this is process 1."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            if pid == self.reexec_pid:
+                self._bury_successor(status)
+            elif pid == self.planner_pid:
+                self._take_plan(status)
+            elif pid in self.WORKERS:
+                births.bury(self, self.WORKERS.pop(pid), status)
+
+    def reload(self) -> None:
+        """Read everything anew; what cannot be used leaves the old. Workers follow once their model is planned."""
+        if self.drain:
+            return
+        self.stop_planner()
+        before, in_force = self.app.cfg, boot.in_force
+        try:
+            self.app.reload()
+            self.setup(self.app)
+            self.log.reopen_files()
+            self.LISTENERS = sockets.renewed(self.LISTENERS, before, self.cfg, self.log)
+            self.cfg.on_reload(self)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the fleet serves on
+            log.error("reload refused, all stays as it was", **forking.told(error))
+            self.app.cfg, boot.in_force = before, in_force
+            self.setup(self.app)
+
+    def plan_again(self, warm: Callable[[], None], planned: Callable[[], None]) -> None:
+        """Do the long part of a reload, `warm`, in a child; then `planned` here, and replace the workers."""
+        self.planner_pid = forking.fork(warm, lambda error: log.error("planning failed", **forking.told(error)))
+        self.planned = planned
+
+    def _take_plan(self, status: int) -> None:
+        self.planner_pid = 0
+        if os.WIFSIGNALED(status):  # what it died of, the master must not do
+            log.error("planning was ended, all stays as it was", **births.how(status))
+            return
+        self.planned()
+        self.succession.replace_all(self.worker_age)
+
+    def stop_planner(self) -> None:
+        """Another reload, or the end, has overtaken it."""
+        if self.planner_pid:
+            os.kill(self.planner_pid, signal.SIGTERM)
+            self.planner_pid = 0
+
+    def reexec(self) -> None:
+        """Start a new master beside this one (USR2); it says on a pipe when its fleet serves."""
+        if self.reexec_pid or self.master_pid:
+            log.warning("USR2 ignored: there is another master already", pid=self.reexec_pid or self.master_pid)
+            return
+        master_pid = os.getpid()
+        try:
+            self.handover = Handover()
+            self.reexec_pid = os.fork()
+            if not self.reexec_pid:
+                handover.execute(self, self.handover, master_pid)
+        except OSError as error:
+            log.error("no successor", **forking.told(error))
+            if os.getpid() != master_pid:
+                os._exit(1)
+        if self.handover:
+            self.handover.forked()
+
+    def _bury_successor(self, status: int) -> None:
+        self.reexec_pid = 0
+        if self.handover:
+            self.handover.close()
+        self.handover = None
+        log.error("the successor ended, this fleet serves on", **births.how(status))
+
+    def handle_term(self) -> None:
+        """Not ready; answer on for the drain delay, and while anybody waits; a second one ends it at once."""
+        ending.begin(self, boot.drain_delay_s())
+
+    def handle_int(self) -> None:
+        """As TERM, without the delay."""
+        ending.begin(self, 0)
+
+    def handle_quit(self) -> None:
+        """At once."""
+        ending.stop(self, graceful=False)
+        raise StopIteration
+
+    def stop(self, graceful: bool = True) -> None:  # noqa: FBT001, FBT002 - the signature is gunicorn's
+        """Tell the workers, close, and wait until all are gone."""
+        ending.stop(self, graceful=graceful)
+
+    def halt(self, reason: str | None = None, exit_status: int = 0) -> Never:
+        """Stop, say so in one line, and end."""
+        self.stop()
+        say = log.error if exit_status else log.info
+        say("fleet ended", exit_status=exit_status, **({"reason": reason} if reason else {}))
+        if self.pidfile is not None:
+            self.pidfile.unlink()
+        self.cfg.on_exit(self)
+        sys.exit(exit_status)

@@ -1,0 +1,105 @@
+"""A worker's birth and burial, as the master does them: what fails is told, counted and followed by a pause."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+import structlog
+from gunicorn import util
+from gunicorn.errors import HaltServer
+
+from ..fleet.board import State
+from ..fleet.metrics import Reason
+from . import forking
+
+NOT_READY = {State.ABSENT, State.LOADING, State.REFUSED}
+log = structlog.get_logger("serve-bert")
+
+
+def bear(arbiter: Any) -> int:
+    """Fork a worker; 0 if there can be none now. Raises HaltServer if none was ever ready."""
+    arbiter.worker_age += 1
+    worker = None
+    try:
+        worker = arbiter.worker_class(
+            arbiter.worker_age,
+            arbiter.pid,
+            arbiter.LISTENERS,
+            arbiter.app,
+            arbiter.timeout / 2.0,
+            arbiter.cfg,
+            arbiter.log,
+        )
+        worker.is_told = False
+        arbiter.cfg.pre_fork(arbiter, worker)
+        pid = forking.fork(lambda: _live(arbiter, worker), lambda error: _could_not_serve(worker, error))
+    except Exception as error:  # noqa: BLE001 - no process, no descriptor, a defect: the others serve on
+        if worker:
+            worker.tmp.close()
+        log.error("worker not born", **forking.told(error))
+        _failed(arbiter, arbiter.worker_age, Reason.UNBORN)
+        return 0
+    worker.pid = pid
+    arbiter.WORKERS[pid] = worker
+    return pid
+
+
+def bury(arbiter: Any, worker: Any, status: int) -> None:
+    """A worker has died, of which wait(2) says `status`. Raises HaltServer if none was ever ready."""
+    state = arbiter.board.state(worker.slot)
+    worker.tmp.close()
+    arbiter.cfg.child_exit(arbiter, worker)
+    if worker.is_told or arbiter.is_halting:
+        log.info("worker stopped", slot=worker.slot, pid=worker.pid, **how(status))
+        return
+    reason = _reason(arbiter, worker, state, status)
+    say = log.info if reason is Reason.RECYCLED else log.error
+    say("worker lost", slot=worker.slot, pid=worker.pid, reason=reason.value, **how(status))
+    if state in NOT_READY:
+        _failed(arbiter, worker.age, reason)
+    else:
+        arbiter.metrics.restarts.labels(reason.value).inc()
+
+
+def how(status: int) -> dict[str, Any]:
+    """How a process ended, for a log line."""
+    if os.WIFSIGNALED(status):
+        return {"signal": signal.Signals(os.WTERMSIG(status)).name}
+    return {"exit_code": os.WEXITSTATUS(status)}
+
+
+def _failed(arbiter: Any, age: int, reason: Reason) -> None:
+    arbiter.metrics.restarts.labels(reason.value).inc()
+    arbiter.succession.pause.failed(age, time.monotonic())
+    if not arbiter.board.was_ready and not arbiter.is_halting:
+        raise HaltServer(f"no worker can serve: {reason.value}", arbiter.WORKER_BOOT_ERROR)
+
+
+def _reason(arbiter: Any, worker: Any, state: State, status: int) -> Reason:
+    if worker.aborted:
+        return Reason.TIMEOUT
+    if os.WIFSIGNALED(status):
+        return Reason.SIGNAL
+    if state is State.REFUSED:
+        return Reason.REFUSED
+    if state in NOT_READY:
+        return Reason.FAILED
+    is_over = arbiter.cfg.max_requests and os.WEXITSTATUS(status) == 0
+    return Reason.RECYCLED if is_over else Reason.EXIT
+
+
+def _live(arbiter: Any, worker: Any) -> None:
+    """In the child."""
+    worker.pid = os.getpid()
+    for sibling in arbiter.WORKERS.values():
+        sibling.tmp.close()
+    util._setproctitle(f"worker [{arbiter.proc_name}]")
+    arbiter.cfg.post_fork(arbiter, worker)
+    worker.init_process()
+
+
+def _could_not_serve(worker: Any, error: BaseException) -> None:
+    log.error("worker failed", slot=worker.slot, pid=worker.pid, **forking.told(error))

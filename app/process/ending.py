@@ -1,0 +1,70 @@
+"""The end of a fleet: told first, then nobody new, then what is in; and at once, if it is asked for twice."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from gunicorn import sock
+from gunicorn.arbiter import Arbiter as Stock
+
+from ..fleet.drain import Drain
+from . import sockets
+
+STOPS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
+QUICK_S = 2.0
+log = structlog.get_logger("serve-bert")
+
+
+def begin(arbiter: Any, delay_s: float) -> None:
+    """Say that nobody is ready, and answer on. Raises StopIteration where a successor serves the same socket already.
+
+    Asked for a second time, it is over at once.
+    """
+    if arbiter.drain:
+        stop(arbiter, graceful=False)
+        raise StopIteration
+    arbiter.stop_planner()
+    if arbiter.handover and arbiter.handover.is_ready():
+        arbiter.board.is_handed_over = True
+        raise StopIteration
+    arbiter.board.is_draining = True
+    arbiter.drain = Drain.begun(time.monotonic(), delay_s, arbiter.cfg.graceful_timeout)
+
+
+def waiting(arbiter: Any) -> int:
+    """Connections that nobody has accepted yet and nobody else will: a successor takes them from the same socket."""
+    return 0 if arbiter.reexec_pid else sum(max(0, listener.get_backlog()) for listener in arbiter.LISTENERS)
+
+
+def stop(arbiter: Any, *, graceful: bool) -> None:
+    """Tell the workers, close, and wait until all are gone: at most the grace time, or QUICK_S."""
+    arbiter.is_halting = True
+    arbiter.stop_planner()
+    is_alone = arbiter.reexec_pid == arbiter.master_pid == 0 and not arbiter.systemd and not arbiter.cfg.reuse_port
+    arbiter.kill_workers(signal.SIGTERM if graceful else signal.SIGQUIT)
+    if is_alone and graceful:
+        _await(arbiter, lambda: not waiting(arbiter), 0.5)  # who is idle takes who still came
+        sockets.refuse(arbiter.LISTENERS)
+    sock.close_sockets(arbiter.LISTENERS, is_alone)
+    arbiter.LISTENERS = []
+    if not _await(arbiter, lambda: not arbiter.WORKERS, arbiter.cfg.graceful_timeout if graceful else QUICK_S):
+        arbiter.kill_workers(signal.SIGKILL)
+        _await(arbiter, lambda: not arbiter.WORKERS, QUICK_S)
+
+
+def _await(arbiter: Any, is_met: Callable[[], bool], at_most_s: float) -> bool:
+    """Wait, now that nothing else is to be done; another signal to stop shortens it."""
+    until_s = time.monotonic() + at_most_s
+    while not is_met():
+        if time.monotonic() > until_s:
+            return False
+        if STOPS & set(Stock.wait_for_signals(arbiter, 0.01)):
+            log.warning("stopping at once")
+            arbiter.kill_workers(signal.SIGQUIT)
+            until_s = min(until_s, time.monotonic() + QUICK_S)
+        arbiter.reap_workers()
+    return True

@@ -1,0 +1,209 @@
+"""Successors that fail, wherever: told, counted, tried again after a growing pause, and the healthy serve on."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.encoder import Checkpoint
+from tests.live.fleet import GUNICORN, ROOT, Fleet, environment, free_port, serving, wait_for
+
+# Our configuration, with one of its hooks failing while the flag is there.
+FAILING = """
+import pathlib
+exec(compile(open({configuration!r}).read(), {configuration!r}, "exec"))
+healthy = {hook}
+def {hook}({arguments}):
+    if pathlib.Path({flag!r}).exists():
+        raise RuntimeError("in " + {hook!r})
+    return healthy({arguments})
+"""
+APPLICATION = """
+import pathlib, app
+def create():
+    if pathlib.Path({flag!r}).exists():
+        raise RuntimeError("in create_app")
+    return app.create_app()
+"""
+
+
+def failing(tmp_path: Path, hook: str) -> list[str]:
+    """The command of a fleet whose `hook` fails while tmp_path/flag is there."""
+    flag = str(tmp_path / "flag")
+    if hook == "create_app":
+        (tmp_path / "failing_app.py").write_text(APPLICATION.format(flag=flag))
+        return [GUNICORN[0], "--pythonpath", str(tmp_path), "failing_app:create()"]
+    arguments = "worker" if hook == "post_worker_init" else "server, worker"
+    text = FAILING.format(configuration=str(ROOT / "gunicorn.conf.py"), flag=flag, hook=hook, arguments=arguments)
+    (tmp_path / "failing.conf.py").write_text(text.replace("__file__", repr(str(ROOT / "gunicorn.conf.py"))))
+    return [GUNICORN[0], "-c", str(tmp_path / "failing.conf.py"), GUNICORN[1]]
+
+
+def kill_one(fleet: Fleet) -> None:
+    os.kill(fleet.workers()[0], signal.SIGKILL)
+
+
+def check_it_recovers(fleet: Fleet, event: str, reason: str, mend: Callable[[], None]) -> dict[str, Any]:
+    """Two births fail, with the rest serving; once it is mended, all are ready again. The first line of it."""
+    before = len(fleet.events(event))
+    kill_one(fleet)
+    wait_for(lambda: len(fleet.events(event)) >= before + 2, "two births that fail", timeout_s=30)
+    assert fleet.ask("/predict", {"text": "still here"}).status == 200
+    assert fleet.metric("bert_workers_ready") == 1
+    assert fleet.metric(f'bert_worker_restarts_total{{reason="{reason}"}}') >= 2
+    mend()
+    wait_for(lambda: fleet.metric("bert_workers_ready") == 2, "both ready again", timeout_s=30)
+    assert fleet.process.poll() is None
+    return fleet.events(event)[before]
+
+
+@pytest.mark.parametrize(
+    ("hook", "event", "reason"),
+    [
+        ("pre_fork", "worker not born", "unborn"),
+        ("post_fork", "worker failed", "failed"),
+        ("create_app", "worker failed", "failed"),
+        ("post_worker_init", "worker failed", "failed"),
+    ],
+)
+def test_a_hook_that_fails(tmp_path: Path, hook: str, event: str, reason: str) -> None:
+    command = failing(tmp_path, hook)
+    flag = tmp_path / "flag"
+    with serving(workers=2, command=command) as fleet:
+        flag.touch()
+        line = check_it_recovers(fleet, event, reason, flag.unlink)
+        assert (line["error_class"], line["reason"]) == ("RuntimeError", f"in {hook}")
+        assert line["frames"]
+        assert "Traceback" not in fleet.log()
+    flag.touch()
+    ran = subprocess.run(
+        command, cwd=ROOT, env=environment(free_port()), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 3, "at the very first start it is the end"
+    assert f"no worker can serve: {reason}" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_what_the_operating_system_refuses(tmp_path: Path) -> None:
+    """No descriptors in the master, none in the worker, no folder for the worker's temporary file."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    with serving(workers=2, command=[GUNICORN[0], "--worker-tmp-dir", str(folder), GUNICORN[1]]) as fleet:
+        before = resource.prlimit(fleet.master_pid, resource.RLIMIT_NOFILE)
+        highest = max(int(path.name) for path in Path(f"/proc/{fleet.master_pid}/fd").iterdir())
+
+        def limit(descriptors: int) -> None:
+            resource.prlimit(fleet.master_pid, resource.RLIMIT_NOFILE, (descriptors, before[1]))
+
+        def mend() -> None:
+            limit(before[0])
+
+        limit(3)
+        line = check_it_recovers(fleet, "worker not born", "unborn", mend)
+        assert "Too many open files" in line["reason"]
+        limit(highest + 1)  # enough for the temporary file in the master, not for the worker's own
+        assert check_it_recovers(fleet, "worker failed", "failed", mend)["error_class"] == "OSError"
+        folder.rmdir()
+        line = check_it_recovers(fleet, "worker not born", "unborn", folder.mkdir)
+        assert "temporary doesn't exist" in line["reason"]
+
+
+@pytest.fixture
+def for_others() -> Iterator[Path]:
+    """A folder that another user may read and write."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may be somebody else")
+def test_no_process_to_be_had(for_others: Path) -> None:
+    """A limit of pids, which the kernel knows for other users than root alone."""
+    # Somebody who may read everything, for the interpreter may lie in root's home.
+    capabilities = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+    somebody = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", *capabilities]
+    command = [*somebody, *GUNICORN]
+    with serving(workers=2, command=command, BERT_CACHE=str(for_others), HOME=str(for_others)) as fleet:
+
+        def limit(processes: str) -> None:
+            run = [*somebody, "prlimit", "--pid", str(fleet.master_pid), f"--nproc={processes}:"]
+            subprocess.run(run, check=True, timeout=20)
+
+        hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+        limit("1")
+        line = check_it_recovers(
+            fleet,
+            "worker not born",
+            "unborn",
+            lambda: limit("unlimited" if hard == resource.RLIM_INFINITY else str(hard)),
+        )
+        assert line["error_class"] == "BlockingIOError"
+        limit("1")
+        os.kill(fleet.master_pid, signal.SIGHUP)
+        refused = wait_for(lambda: fleet.events("reload refused, all stays as it was"), "a refused reload")
+        assert refused[0]["error_class"] == "BlockingIOError"
+        assert fleet.ask("/predict", {"text": "still here"}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("config.json", {"layer_norm_eps": "x"}),
+        ("config.json", {"hidden_act": ["gelu"]}),
+        ("config.json", None),
+        ("tokenizer.json", {"model": 5}),
+    ],
+)
+def test_a_reload_survives_any_model(
+    checkpoint: Checkpoint, tmp_path: Path, name: str, changed: dict[str, Any] | None
+) -> None:
+    model = shutil.copytree(checkpoint.directory, tmp_path / "model")
+    with serving(workers=2, BERT_MODEL=str(model), BERT_CACHE=str(tmp_path / "cache")) as fleet:
+        good = (model / name).read_text()
+        (model / name).write_text("no JSON" if changed is None else json.dumps(json.loads(good) | changed))
+        os.kill(fleet.master_pid, signal.SIGHUP)
+        wait_for(lambda: fleet.events("successors get the model of the last plan"), "a refused model")
+        assert fleet.ask("/predict", {"text": "still here"}).status == 200
+        (model / name).write_text(good)
+        fleet.reload()
+        assert fleet.ask("/predict", {"text": "served again"}).status == 200
+        assert "Traceback" not in fleet.log()
+
+
+def refuse_reload(fleet: Fleet) -> None:
+    event = "reload refused, all stays as it was"
+    before = len(fleet.events(event))
+    os.kill(fleet.master_pid, signal.SIGHUP)
+    wait_for(lambda: len(fleet.events(event)) > before, "a refused reload")
+
+
+def test_a_reload_survives_any_configuration(tmp_path: Path) -> None:
+    """A file of gunicorn's that is none, and an address that somebody else has."""
+    own = tmp_path / "own.conf.py"
+    good = (ROOT / "gunicorn.conf.py").read_text().replace("__file__", repr(str(ROOT / "gunicorn.conf.py")))
+    own.write_text(good)
+    with serving(workers=2, command=[GUNICORN[0], "-c", str(own), GUNICORN[1]]) as fleet, serving(workers=1) as other:
+        for bad in ("1 +", "raise SystemExit('no')", "import no_such_module"):
+            own.write_text(bad)
+            refuse_reload(fleet)
+            assert fleet.ask("/predict", {"text": "still here"}).status == 200
+        own.write_text(good + f"\nbind = '127.0.0.1:{other.port}'\n")
+        fleet.reload()
+        assert "it is in use" in fleet.events("the old address stays")[0]["reason"]
+        before, after = fleet.port, free_port()
+        own.write_text(good + f"\nbind = '127.0.0.1:{after}'\n")
+        fleet.reload(port_after=after)
+        assert fleet.ask("/predict", {"text": "elsewhere"}).status == 200
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", before), timeout=5)
