@@ -1,14 +1,14 @@
 """One structured line an event: JSON, or coloured text on a terminal. gunicorn's own lines come out the same way.
 
-A line is written in one call, so that the lines of ten workers do not mix.
+A line goes out through app/fleet/outlet.py, which never waits for who reads it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -16,6 +16,7 @@ import structlog
 from gunicorn.glogging import Logger
 
 from ..settings import Settings
+from .outlet import Outlet
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -38,24 +39,56 @@ def _renderer(settings: Settings) -> Any:
     return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
 
 
-class StderrLogger:
-    """Writes each line in one call to whatever standard error is at that moment."""
+def _dropped(lines: int) -> str:
+    return str(_render({"event": "log lines were dropped, for nobody read them", "lines": lines, "level": "warning"}))
+
+
+_OUTLET = Outlet(_dropped)
+_render: Callable[[dict[str, Any]], Any] = _json
+
+
+def flush() -> None:
+    """Write what was kept because nobody read, as far as there is room."""
+    _OUTLET.flush()
+
+
+def close() -> None:
+    """At this process's end: write what was kept, or count it as lost."""
+    _OUTLET.close()
+
+
+def count_dropped(count: Callable[[int], None]) -> None:
+    """Have lines that are lost from now on counted."""
+    _OUTLET.count_dropped = count
+
+
+class LineLogger:
+    """What structlog writes to."""
 
     def msg(self, line: str) -> None:
         """Write a line."""
-        with contextlib.suppress(OSError):  # a log collector that has gone away must not cost an answer
-            sys.stderr.write(line + "\n")
-            sys.stderr.flush()
+        _OUTLET.line(line)
 
     debug = info = warning = error = msg
 
 
+class Handler(logging.Handler):
+    """What gunicorn and other libraries write to."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        _OUTLET.line(self.format(record))
+
+
 def configure(settings: Settings) -> None:
     """Set up `structlog.get_logger()` for this process and those that it forks."""
+    global _render  # noqa: PLW0603 - as structlog's own configuration, which it belongs to
+    renderer = _renderer(settings)
+    _render = lambda line: renderer(None, "warning", line)  # noqa: E731
     structlog.configure(
         processors=[*_stamp(), _renderer(settings)],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[settings.log_level]),
-        logger_factory=lambda *_: StderrLogger(),
+        logger_factory=lambda *_: LineLogger(),
         cache_logger_on_first_use=False,
     )
 
@@ -67,7 +100,7 @@ def gunicorn_config(settings: Settings) -> dict[str, Any]:
         "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(settings)],
         "foreign_pre_chain": [*_stamp(), structlog.processors.format_exc_info],
     }
-    handler = {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}
+    handler = {"()": Handler, "formatter": "line"}
     level = settings.log_level.upper()
     return {
         "version": 1,

@@ -99,6 +99,9 @@ class Metrics:
         self.restarts = Counter(
             "bert_worker_restarts", "Workers that had to be replaced, or born again.", ["reason"], registry=registry
         )
+        self.log_lines_dropped = Counter(
+            "bert_log_lines_dropped", "Log lines that nobody read in time.", registry=registry
+        )
         labelled = (self.requests, self.request_seconds, self.payload_bytes, self.response_bytes, self.restarts)
         self._labelled = {next(iter(metric.describe())).name: metric for metric in labelled}
 

@@ -37,7 +37,7 @@ from gunicorn.http import errors
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from .board import own_readiness
-from .logs import frames
+from .logs import flush, frames
 from .metrics import OTHER_METHOD, UNMATCHED, Metrics
 
 STATUSES = {
@@ -85,6 +85,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         until_s = math.inf
         while serving.is_alive() and time.monotonic() < until_s:
             super().notify()
+            flush()
             serving.join(HEARTBEAT_S)
             if self.alive and not self.is_parent_alive():
                 log.warning("the master is gone, so this worker ends", pid=self.pid)

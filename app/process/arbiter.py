@@ -17,7 +17,7 @@ from typing import Any, Never
 import structlog
 from gunicorn.arbiter import Arbiter as Stock
 
-from ..fleet import boot, cores
+from ..fleet import boot, cores, logs
 from ..fleet.succession import Member, Succession
 from . import births, ending, forking, handover, sockets
 from .handover import Handover
@@ -67,6 +67,7 @@ class Arbiter(Stock):  # type: ignore[misc]
 
     def wait_for_signals(self, timeout: float = 1.0) -> list[int]:
         """Look again earlier where something is due that no signal tells."""
+        logs.flush()
         now_s = time.monotonic()
         timeout = min(timeout, self.succession.next_look_s(self.members(), self.num_workers, now_s))
         if self.drain:
@@ -180,4 +181,5 @@ class Arbiter(Stock):  # type: ignore[misc]
         if self.pidfile is not None:
             self.pidfile.unlink()
         self.cfg.on_exit(self)
+        logs.close()
         sys.exit(exit_status)

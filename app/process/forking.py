@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-import sys
 from collections.abc import Callable
 from typing import Any, Never
 
@@ -49,7 +48,7 @@ def _live(child: Callable[[], None], failed: Callable[[BaseException], None]) ->
     except BaseException as error:  # noqa: BLE001 - whatever it was, it must not run on in the master's loop
         failed(error)
     finally:
-        sys.stderr.flush()
+        logs.close()
         os._exit(code)
 
 

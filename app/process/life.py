@@ -10,7 +10,7 @@ import structlog
 
 from .. import load_model
 from ..errors import ModelRefusedError
-from ..fleet import board, metrics
+from ..fleet import board, logs, metrics
 from ..web.services import Services
 
 log = structlog.get_logger("serve-bert")
@@ -33,6 +33,7 @@ def post_worker_init(worker: Any) -> None:
     """Before it accepts: map the model, check it, say that it is ready."""
     began = time.monotonic()
     worker.metrics = worker.wsgi.extensions[Services.NAME].metrics
+    logs.count_dropped(worker.metrics.log_lines_dropped.inc)
     try:
         load_model(worker.wsgi, worker.plan)
     except ModelRefusedError as error:

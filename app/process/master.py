@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from ..errors import ConfigurationError, ModelRefusedError
-from ..fleet import board, boot, cores, facts, metrics
+from ..fleet import board, boot, cores, facts, logs, metrics
 from ..fleet.series import Store
 from ..settings import Origin, Settings
 from . import sockets
@@ -47,6 +47,7 @@ class Master:
         # Slots for the old and the new workers of a reload, for some that are asked for (TTIN), and the master's.
         server.store = Store(2 * server.cfg.workers + 64)
         server.metrics = metrics.of_master(server.store)
+        logs.count_dropped(server.metrics.log_lines_dropped.inc)
         facts.tell(self._facts(server))
         self._advise(server.cfg.workers)
 

@@ -52,7 +52,8 @@ class Fleet:
         return self.log_path.read_text(errors="replace")
 
     def events(self, name: str) -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+        whole = self.log().rpartition("\n")[0]  # the last line may be being written
+        lines = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
         return [line for line in lines if line["event"] == name]
 
     def workers(self) -> list[int]:

@@ -1,0 +1,39 @@
+"""`python -m tests.chaos`: each fault in turn, then the table; QUICK=1: the short form. Exit 1 if one was missed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+
+from app.fleet import threads
+
+threads.pin()
+
+from tests.chaos.kills import kills  # noqa: E402
+from tests.chaos.restarts import hand_over, hang_up, restarts  # noqa: E402
+from tests.chaos.table import Row, drawn  # noqa: E402
+
+
+def main() -> None:
+    """Run all, or those whose names hold one of the words given."""
+    quick = bool(os.environ.get("QUICK"))
+    times, window_s, rounds = (2, 2.0, 5) if quick else (10, 3.0, 60)
+    faults: dict[str, Callable[[], Iterable[Row]]] = {
+        "reload": lambda: [restarts("HUP", hang_up, times, window_s)],
+        "handover": lambda: [restarts("USR2, and TERM to the old master", hand_over, times, window_s)],
+        "kills": lambda: kills(rounds),
+    }
+    rows: list[Row] = []
+    for name, fault in faults.items():
+        if not sys.argv[1:] or any(word in name for word in sys.argv[1:]):
+            began = time.monotonic()
+            sys.stderr.write(f"{name} …\n")
+            rows += fault()
+            sys.stderr.write(f"{name}: {time.monotonic() - began:.0f} s\n")
+    sys.stdout.write(drawn(rows) + "\n")
+    sys.exit(0 if all(row.is_as_expected for row in rows) else 1)
+
+
+main()
