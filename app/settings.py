@@ -211,5 +211,5 @@ def _masked(name: str, value: Any) -> Any:
 
 def _meanings(text: str) -> dict[str, str]:
     """The comment above each setting of default.toml, without the variable's name in brackets."""
-    found = re.findall(r"^# \[\w+\] (.*)\n(\w+) = ", text, flags=re.MULTILINE)
-    return {name: meaning for meaning, name in found}
+    found = re.findall(r"^# \[\w+\] ((?:.*\n# )*.*)\n(\w+) = ", text, flags=re.MULTILINE)
+    return {name: meaning.replace("\n# ", " ") for meaning, name in found}

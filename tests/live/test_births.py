@@ -95,11 +95,9 @@ def test_a_hook_that_fails(tmp_path: Path, hook: str, event: str, reason: str) -
     assert "Traceback" not in ran.stderr
 
 
-def test_what_the_operating_system_refuses(tmp_path: Path) -> None:
-    """No descriptors in the master, none in the worker, no folder for the worker's temporary file."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    with serving(workers=2, command=[GUNICORN[0], "--worker-tmp-dir", str(folder), GUNICORN[1]]) as fleet:
+def test_no_descriptor_to_be_had() -> None:
+    """None in the master, or none in the worker."""
+    with serving(workers=2) as fleet:
         before = resource.prlimit(fleet.master_pid, resource.RLIMIT_NOFILE)
         highest = max(int(path.name) for path in Path(f"/proc/{fleet.master_pid}/fd").iterdir())
 
@@ -112,11 +110,30 @@ def test_what_the_operating_system_refuses(tmp_path: Path) -> None:
         limit(3)
         line = check_it_recovers(fleet, "worker not born", "unborn", mend)
         assert "Too many open files" in line["reason"]
-        limit(highest + 1)  # enough for the temporary file in the master, not for the worker's own
+        limit(highest + 1)  # enough for the master, not for the worker's own
         assert check_it_recovers(fleet, "worker failed", "failed", mend)["error_class"] == "OSError"
-        folder.rmdir()
-        line = check_it_recovers(fleet, "worker not born", "unborn", folder.mkdir)
-        assert "temporary doesn't exist" in line["reason"]
+
+
+def test_whatever_becomes_of_the_temporary_folder(tmp_path: Path) -> None:
+    """Emptied, gone, or a file in its place; each followed by a death, a reload and a recycling."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    command = [GUNICORN[0], "--max-requests", "60", "--worker-tmp-dir", str(folder), GUNICORN[1]]
+    with serving(workers=2, command=command, TMPDIR=str(folder)) as fleet:
+        asked = 0
+        harms: list[Callable[[], object]] = [lambda: None, folder.rmdir, folder.touch]
+        for harm in harms:
+            harm()
+            assert fleet.process.poll() is None
+            kill_one(fleet)
+            wait_for(lambda: fleet.metric("bert_workers_ready") == 2, "a successor", timeout_s=10)
+            fleet.reload()
+            recycled = fleet.metric('bert_worker_restarts_total{reason="recycled"}')
+            while fleet.metric('bert_worker_restarts_total{reason="recycled"}') == recycled:
+                asked += 1
+                assert fleet.ask("/livez").status == 200
+            assert fleet.metric('bert_requests_total{method="GET",route="/livez"') == asked, "no counter falls"
+        assert not fleet.events("worker not born")
 
 
 @pytest.fixture

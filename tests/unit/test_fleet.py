@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import gunicorn
 import pytest
+from gunicorn.arbiter import Arbiter as Stock
 
 from app.fleet import cores, memory, threads
 from app.fleet.board import Board, Readiness, State, lowest_free
+from app.fleet.heartbeat import Heartbeat
+from app.process.arbiter import BUILT_FOR, Arbiter
 
 
 def test_a_slot_is_reused_once_its_worker_is_gone() -> None:
@@ -96,3 +102,29 @@ def test_every_arithmetic_library_is_pinned() -> None:
     threads.pin()
     assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "1"
     assert os.environ["TOKENIZERS_PARALLELISM"] == "false"
+
+
+def test_a_heartbeat_is_seen_across_a_fork() -> None:
+    heartbeat = Heartbeat(None)
+    before = heartbeat.last_update()
+    assert time.monotonic() - before < 5
+    child = os.fork()
+    if child == 0:
+        time.sleep(0.01)
+        heartbeat.notify()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert heartbeat.last_update() > before
+    heartbeat.close()
+    with pytest.raises(ValueError, match="released"):
+        heartbeat.last_update()
+
+
+def test_the_arbiter_is_written_for_the_gunicorn_of_the_lock() -> None:
+    """What is overridden has to be read again before another one is taken."""
+    locked = re.search(r"^gunicorn==(\S+)", Path("config/requirements.txt").read_text(), flags=re.MULTILINE)
+    assert locked
+    assert gunicorn.__version__ == BUILT_FOR == locked[1]
+    own = {name for name in vars(Arbiter) if callable(getattr(Arbiter, name)) and not name.startswith("__")}
+    added = {"adopt", "members", "plan_again", "stop_planner", "_take_plan", "_bury_successor"}
+    assert [name for name in own - added if name not in vars(Stock)] == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from pathlib import Path
 
 from tests.conftest import Site
@@ -20,3 +22,20 @@ def test_every_metric_stands_in_the_readme(site: Site) -> None:
     names = {line.split()[2] for line in page.splitlines() if line.startswith("# TYPE")}
     assert len(names) > 10
     assert [name for name in sorted(names) if f"`{name}`" not in README] == []
+
+
+WRAPPED = {".md", ".toml", ".cfg", ".c", ".h", ".py", ".yml", ".html"}
+NOT_OURS = re.compile("/run-20|^tests/data/|requirements-models")
+
+
+def test_lines_are_within_120_columns() -> None:
+    """But for rows of tables, and what a terminal or a log shows."""
+    ran = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=False)
+    too_long = []
+    for path in [Path(name) for name in ran.stdout.splitlines() if not NOT_OURS.search(name)]:
+        if (path.suffix in WRAPPED or path.name in {"Makefile", "run"}) and path.exists():
+            text = path.read_text(encoding="utf-8")
+            if path.suffix == ".md":
+                text = re.sub(r"^```.*?^```|^\|[^\n]*$|^    [^\n]*$", "", text, flags=re.MULTILINE | re.DOTALL)
+            too_long += [f"{path}: {line[:60]}…" for line in text.splitlines() if len(line) > 120]
+    assert too_long == []

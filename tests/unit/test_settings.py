@@ -122,7 +122,7 @@ def test_a_setting_that_is_retired_does_nothing() -> None:
 
 def test_every_setting_stands_in_default_toml_with_its_variable_and_meaning() -> None:
     text = settings.default_path().read_text(encoding="utf-8")
-    documented = re.findall(r"^# \[(\w+)\] .{20,}\n(\w+) = ", text, flags=re.MULTILINE)
+    documented = re.findall(r"^# \[(\w+)\] .{20,}\n(?:# .*\n)*(\w+) = ", text, flags=re.MULTILINE)
     assert [name for _, name in documented] == list(settings.FIELDS)
     assert [variable for variable, _ in documented] == list(map(names.environment_name, settings.FIELDS))
 

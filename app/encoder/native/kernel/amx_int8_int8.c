@@ -1,5 +1,5 @@
-/* AMX_INT8: Intel's tile unit multiplies tiles of bytes and adds the products to tiles of int32; what is between products on
- * AVX-512, attention on the tile unit in bfloat16. */
+/* AMX_INT8: Intel's tile unit multiplies tiles of bytes and adds the products to tiles of int32; what is between
+ * products on AVX-512, attention on the tile unit in bfloat16. */
 #if defined(__x86_64__) && !defined(KERNEL_WITHOUT_TILES)
 #include "x86.h"
 

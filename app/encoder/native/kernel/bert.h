@@ -36,7 +36,8 @@ enum bert_stage {
 
 /* outputs = inputs × weights + bias. `weights` are panels in a precision of their own; `inputs` even, `outputs` a
  * multiple of 64. With int8 weights `inputs` is a multiple of 64 too. They are for inputs that were stretched, moved
- * (input × stretch + offset) and rotated (../README.md); a column's are `scale` times what is stored, `sums` is their sum. */
+ * (input × stretch + offset) and rotated (../README.md); a column's are `scale` times what is stored, `sums` is their
+ * sum. */
 struct bert_linear {
     const void *weights;
     const float *bias, *scale, *sums; /* [outputs] */

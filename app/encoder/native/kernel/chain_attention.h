@@ -1,10 +1,10 @@
-/* One text's attention on vectors, head by head, as the tile unit would do it: chain_product.h makes the products. What a head
- * has mixed takes its queries' place, until all heads' are there and become a row of bytes. */
+/* One text's attention on vectors, head by head, as the tile unit would do it: chain_product.h makes the products. What
+ * a head has mixed takes its queries' place, until all heads' are there and become a row of bytes. */
 
 #define MOST_HEAD_COLUMNS 256 /* checks.h refuses wider heads */
 
-/* Scratch of one head, in floats: its keys and values as panels, and some rows of queries, of scores and of powers. What
- * is missing from the last 32 inputs is zeros, as in a tile. */
+/* Scratch of one head, in floats: its keys and values as panels, and some rows of queries, of scores and of powers.
+ * What is missing from the last 32 inputs is zeros, as in a tile. */
 struct chain_scratch {
     float *keys, *values, *queries, *scores, *powers;
 };

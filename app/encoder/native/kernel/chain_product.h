@@ -1,5 +1,5 @@
-/* Attention's products on vectors, in the order in which the tile unit adds (plain_tiles.h): 32 inputs at a time, the firsts of
- * 16 pairs in one chain, their seconds in another, then both onto the sum; subnormal numbers are zero. */
+/* Attention's products on vectors, in the order in which the tile unit adds (plain_tiles.h): 32 inputs at a time, the
+ * firsts of 16 pairs in one chain, their seconds in another, then both onto the sum; subnormal numbers are zero. */
 
 #define CHAIN_INPUTS 32
 #if LANES == 16

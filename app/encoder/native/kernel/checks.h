@@ -14,7 +14,8 @@ static inline bool is_sound_linear(const struct bert_linear *linear)
     return linear->weights && linear->bias && linear->inputs > 0 && linear->inputs % 2 == 0 &&
            linear->inputs <= LARGEST_SIDE && linear->outputs > 0 && linear->outputs % 64 == 0 &&
            linear->outputs <= LARGEST_SIDE &&
-           (linear->precision != BERT_INT8 || (linear->scale && linear->sums && linear->stretch && linear->offset && linear->inputs % 64 == 0));
+           (linear->precision != BERT_INT8 || (linear->scale && linear->sums && linear->stretch && linear->offset
+                                               && linear->inputs % 64 == 0));
 }
 
 static inline bool is_linear_of(const struct bert_linear *linear, int32_t precision, int32_t inputs, int32_t outputs)

@@ -1,6 +1,6 @@
-/* One int8 path without a tile unit, written once for every instruction set. A file that includes this has said PATH and
- * included vector_*.h and int8_*.h. What is between products adds as the tile unit does, so that int8 has the same bits on
- * every processor. */
+/* One int8 path without a tile unit, written once for every instruction set. A file that includes this has said PATH
+ * and included vector_*.h and int8_*.h. What is between products adds as the tile unit does, so that int8 has the same
+ * bits on every processor. */
 #include "path.h"
 
 #include "functions.h"

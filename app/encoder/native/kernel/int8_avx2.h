@@ -42,7 +42,10 @@ INLINE ints i_load_weights(const int8_t *from, int phase)
     ints all = _mm256_loadu_si256((const __m256i *)from);
     return _mm256_srai_epi16(phase == 0 ? all : _mm256_slli_epi16(all, 8), 8);
 }
-INLINE ints i_dot(ints sum, ints bytes, ints weights) { return _mm256_add_epi32(sum, _mm256_madd_epi16(bytes, weights)); }
+INLINE ints i_dot(ints sum, ints bytes, ints weights)
+{
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(bytes, weights));
+}
 
 /* Rounded to bfloat16 as the instruction does it: subnormal numbers are zero. */
 INLINE void v_store_bf16(uint16_t *to, vector x)

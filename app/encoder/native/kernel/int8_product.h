@@ -1,5 +1,5 @@
-/* The matrix product of bytes and int8 weights on vectors: the tile of tile.h (../README.md draws it) with integer sums, each
- * of which becomes a float, with all that follows, once its row of the tile is done. */
+/* The matrix product of bytes and int8 weights on vectors: the tile of tile.h (../README.md draws it) with integer
+ * sums, each of which becomes a float, with all that follows, once its row of the tile is done. */
 
 #define TILE_ROWS 6
 #define TILE_COLUMNS (TILE_PANELS * BERT_COLUMNS)
@@ -40,8 +40,8 @@ INLINE void tile(int rows, const struct product *product)
         UNROLL for (int phase = 0; phase < PHASES; phase++) {
             ints w[TILE_PANELS * PANEL_VECTORS];
             UNROLL for (int v = 0; v < TILE_PANELS * PANEL_VECTORS; v++)
-                w[v] = i_load_weights(weights + v / PANEL_VECTORS * panel_bytes + v % PANEL_VECTORS * LANES * PRODUCT_STEP,
-                                      phase);
+                w[v] = i_load_weights(weights + v / PANEL_VECTORS * panel_bytes
+                                      + v % PANEL_VECTORS * LANES * PRODUCT_STEP, phase);
             UNROLL for (int r = 0; r < rows; r++) {
                 ints bytes = i_all_bytes(inputs + r * input_bytes, phase);
                 UNROLL for (int v = 0; v < TILE_PANELS * PANEL_VECTORS; v++) {
@@ -121,7 +121,8 @@ static void multiply(const struct bert_linear *linear, const void *inputs, enum 
                      enum target target, const struct bert_linear *next, void *outputs)
 {
     _Alignas(BERT_ALIGNMENT) int32_t sums[TILE_ROWS * TILE_COLUMNS];
-    struct product product = {.input_bytes = row_bytes(kind, linear->inputs), .panel_bytes = linear->inputs * BERT_COLUMNS,
+    struct product product = {.input_bytes = row_bytes(kind, linear->inputs),
+                              .panel_bytes = linear->inputs * BERT_COLUMNS,
                               .steps = linear->inputs / PRODUCT_STEP, .sums = sums};
     struct results results = {.linear = linear, .target = target,
                               .bytes = target == TO_ATTENTION     ? row_bytes(ATTENTION, linear->outputs)

@@ -1,12 +1,12 @@
-/* Rows of bytes: what a product of int8 weights takes, written in the names of vector_*.h so that every path makes the same
- * bits. ../README.md explains the rotation and the rounding.
+/* Rows of bytes: what a product of int8 weights takes, written in the names of vector_*.h so that every path makes the
+ * same bits. ../README.md explains the rotation and the rounding.
  *
- *   x = the row, each column stretched and moved as the product wants it, then block by block of 128 (64) columns turned by
- *       the Hadamard transform, which spreads what stands out
+ *   x = the row, each column stretched and moved as the product wants it, then block by block of 128 (64) columns
+ *       turned by the Hadamard transform, which spreads what stands out
  *   byte[i] = nearest((x[i] - least) / scale), 0 to 255;  scale = (largest - least) / 255
  *
- * so that Σ x[i] w[i] = scale Σ byte[i] w[i] + least Σ w[i], and the weights were turned the same way. A row's two numbers
- * lie behind its bytes. */
+ * so that Σ x[i] w[i] = scale Σ byte[i] w[i] + least Σ w[i], and the weights were turned the same way. A row's two
+ * numbers lie behind its bytes. */
 
 #define MOST_BLOCK 128
 #define MOST_HIDDEN 16384 /* checks.h refuses wider models */
@@ -15,8 +15,8 @@ struct row_scale {
     float scale, least;
 };
 
-/* Bytes from one row to the next: its own, the two numbers, whole cache lines; and no multiple of 1 KB, from which 16 rows
- * would fall into 4 of the first cache's 64 sets. */
+/* Bytes from one row to the next: its own, the two numbers, whole cache lines; and no multiple of 1 KB, from which 16
+ * rows would fall into 4 of the first cache's 64 sets. */
 static long byte_row_bytes(long columns)
 {
     long bytes = columns + BERT_ALIGNMENT;
@@ -33,8 +33,8 @@ static struct row_scale scale_of(const void *row, long columns)
     return found;
 }
 
-/* The Hadamard transform of a block, not divided by its root: the packed weights are. Each level makes of two numbers their
- * sum and their difference; between vectors first, then inside them. */
+/* The Hadamard transform of a block, not divided by its root: the packed weights are. Each level makes of two numbers
+ * their sum and their difference; between vectors first, then inside them. */
 INLINE void rotate(vector *x, int block)
 {
     UNROLL for (int apart = block / 2 / LANES; apart > 0; apart /= 2)
@@ -74,8 +74,8 @@ INLINE vector stretched(vector x, const struct bert_linear *next, long column)
 }
 
 /* The first pass over a row: stretched, moved, rotated. Elements are what attention leaves. */
-INLINE struct range rotate_row(const void *from, int are_elements, long columns, const struct bert_linear *next, int block,
-                               float *rotated)
+INLINE struct range rotate_row(const void *from, int are_elements, long columns, const struct bert_linear *next,
+                               int block, float *rotated)
 {
     struct range range = no_range();
     for (long start = 0; start < columns; start += block) {
@@ -115,8 +115,8 @@ INLINE void round_row(const float *rotated, long columns, struct range range, ui
 
 static int block_of(long columns) { return columns % MOST_BLOCK ? MOST_BLOCK / 2 : MOST_BLOCK; }
 
-INLINE void leave_bytes(const void *from, int are_elements, long columns, const struct bert_linear *next, float *rotated,
-                        uint8_t *to)
+INLINE void leave_bytes(const void *from, int are_elements, long columns, const struct bert_linear *next,
+                        float *rotated, uint8_t *to)
 {
     if (block_of(columns) == MOST_BLOCK)
         round_row(rotated, columns, rotate_row(from, are_elements, columns, next, MOST_BLOCK, rotated), to);

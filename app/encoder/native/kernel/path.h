@@ -38,18 +38,19 @@ struct path {
     void (*embed)(const struct bert_model *model, const int32_t *ids, const int32_t *types, const int32_t *positions,
                   long rows, float *residual, void *activations);
 
-    /* residual[r] = LayerNorm(residual[r]), and the same as activations, unless `next` is NULL. `next_bias` (or NULL) is that
-     * of the product which goes onto the residual next: paths whose sums begin as the residual add it here already. */
-    void (*normalize)(const struct bert_norm *norm, float epsilon, const struct bert_linear *next, const float *next_bias,
-                      long rows, long hidden, float *residual, void *activations);
+    /* residual[r] = LayerNorm(residual[r]), and the same as activations, unless `next` is NULL. `next_bias` (or NULL)
+     * is that of the product which goes onto the residual next: paths whose sums begin as the residual add it here
+     * already. */
+    void (*normalize)(const struct bert_norm *norm, float epsilon, const struct bert_linear *next,
+                      const float *next_bias, long rows, long hidden, float *residual, void *activations);
 
     /* outputs[r] = activation(bias + inputs[r] × weights); outputs have `linear->outputs` columns. Onto the residual
      * without an activation, from a multiple of 64 inputs, and without the bias where the norm before has added it. */
     void (*multiply)(const struct bert_linear *linear, const void *inputs, enum rows kind, long rows, int activation,
                      enum target target, const struct bert_linear *next, void *outputs);
 
-    /* One text's attention: qkv [tokens][3 × hidden], which it may use up, to mixed [tokens][hidden]; the scratch that it
-     * needs. */
+    /* One text's attention: qkv [tokens][3 × hidden], which it may use up, to mixed [tokens][hidden]; the scratch that
+     * it needs. */
     void (*attend)(void *qkv, long tokens, long hidden, long heads, void *scratch, const struct bert_linear *next,
                    void *mixed);
     size_t (*attention_bytes)(long tokens, long head);

@@ -1,8 +1,9 @@
 /* The reference: the arithmetic of the faster paths in loops that one can read, for any processor. Each of them is
- * tested against the plain one that adds in its order: in bfloat16 they agree to the bit (subnormal numbers aside, which
- * AVX512_BF16 takes for zero); in float32 to a few 1e-6, since here a product is rounded before it is added. A file that
- * includes this has said BFLOAT16 (0 or 1), TILES (1: the tile unit's order, plain_tiles.h; 0: plain_pairs.h), EIGHT (1: products
- * of bytes, plain_int8.h; what is between them as with BFLOAT16 and TILES) and PATH. */
+ * tested against the plain one that adds in its order: in bfloat16 they agree to the bit (subnormal numbers aside,
+ * which AVX512_BF16 takes for zero); in float32 to a few 1e-6, since here a product is rounded before it is added. A
+ * file that includes this has said BFLOAT16 (0 or 1), TILES (1: the tile unit's order, plain_tiles.h; 0:
+ * plain_pairs.h), EIGHT (1: products of bytes, plain_int8.h; what is between them as with BFLOAT16 and TILES) and PATH.
+ * */
 #include "path.h"
 #include "vector_plain.h"
 
@@ -54,7 +55,8 @@ static float sum_16(float *sums)
 #include "plain_pairs.h"
 #endif
 
-/* Each sum of a product begins as the residual, the bias in it, and not with the bias to go onto the residual at its end. */
+/* Each sum of a product begins as the residual, the bias in it, and not with the bias to go onto the residual at its
+ * end. */
 #define SUMS_BEGIN_AS_RESIDUAL (TILES && !EIGHT)
 
 #if EIGHT
@@ -109,8 +111,8 @@ static void normalize_row(const struct bert_norm *norm, float epsilon, const str
         row[i] += next_bias[i];
 }
 
-static void normalize(const struct bert_norm *norm, float epsilon, const struct bert_linear *next, const float *next_bias,
-                      long rows, long hidden, float *residual, void *activations)
+static void normalize(const struct bert_norm *norm, float epsilon, const struct bert_linear *next,
+                      const float *next_bias, long rows, long hidden, float *residual, void *activations)
 {
     for (long r = 0; r < rows; r++)
         normalize_row(norm, epsilon, next, next_bias, hidden, residual + r * hidden,

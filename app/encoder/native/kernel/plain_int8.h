@@ -8,7 +8,9 @@ static vector load_element(const element *from) { return *from; }
 
 static long row_bytes(enum rows rows, long columns)
 {
-    return rows == ACTIVATIONS ? byte_row_bytes(columns) : rows == FED ? float_row_bytes(columns) : columns * (long)sizeof(float);
+    return rows == ACTIVATIONS ? byte_row_bytes(columns)
+           : rows == FED       ? float_row_bytes(columns)
+                               : columns * (long)sizeof(float);
 }
 
 /* Σ bytes[i] × panel[i][column]; in a panel four inputs of a column lie together. */
@@ -36,7 +38,8 @@ static void multiply(const struct bert_linear *linear, const void *inputs, enum 
         const struct row_scale scale = scale_of(bytes, linear->inputs);
         float *out = (float *)((char *)outputs + r * outputs_bytes);
         for (long column = 0; column < linear->outputs; column++) {
-            const int8_t *panel = (const int8_t *)linear->weights + column / BERT_COLUMNS * BERT_COLUMNS * linear->inputs;
+            const int8_t *panel = (const int8_t *)linear->weights
+                + column / BERT_COLUMNS * BERT_COLUMNS * linear->inputs;
             int32_t sum = sum_of_column(bytes, panel, linear->inputs, column % BERT_COLUMNS);
             put(activated(dequantised(sum, scale, linear, column), activation), target, out + column);
         }

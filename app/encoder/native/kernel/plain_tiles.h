@@ -1,5 +1,5 @@
-/* How the plain path adds as the tile unit does: 32 inputs at a time, the firsts of 16 pairs in one chain, their seconds
- * in another, then both onto the sum. Subnormal numbers are zero, before and after each step. */
+/* How the plain path adds as the tile unit does: 32 inputs at a time, the firsts of 16 pairs in one chain, their
+ * seconds in another, then both onto the sum. Subnormal numbers are zero, before and after each step. */
 #include "tile_functions.h"
 
 #define TILE_INPUTS 32
@@ -7,8 +7,8 @@
 static float flushed(float x) { return fabsf(x) < 0x1p-126f ? copysignf(0, x) : x; }
 
 /* x × y + sum, rounded once: the product and the sum with it are exact in double, or near enough to it to be rounded
- * alike (a double has more than twice a float's bits). What would be subnormal is so before its bits are cut; on the very
- * edge the unit also weighs what a double cannot hold (tile_emulated.h), this does not. */
+ * alike (a double has more than twice a float's bits). What would be subnormal is so before its bits are cut; on the
+ * very edge the unit also weighs what a double cannot hold (tile_emulated.h), this does not. */
 static inline float add_product(double x, float y, float sum)
 {
     double exact = x * y + sum;
@@ -25,8 +25,8 @@ static void add_products(float input, const weight *first, float *chains)
         chains[column] = add_product(x, flushed(widened(first[column * STEP])), chains[column]);
 }
 
-/* sums[column] += Σ inputs[i] × panel[i][column]. Inputs that are missing from the last 32 are zeros in a tile: that changes
- * nothing (but for a chain that is -0, next to a sum that is). */
+/* sums[column] += Σ inputs[i] × panel[i][column]. Inputs that are missing from the last 32 are zeros in a tile: that
+ * changes nothing (but for a chain that is -0, next to a sum that is). */
 static inline void multiply_panel(const float *inputs, const weight *panel, long count, float *sums)
 {
     for (long start = 0; start < count; start += TILE_INPUTS) {

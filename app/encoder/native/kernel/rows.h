@@ -41,8 +41,8 @@ INLINE void normalize_rows(int rows, const struct bert_norm *norm, float epsilon
 #endif
 }
 
-static void normalize(const struct bert_norm *norm, float epsilon, const struct bert_linear *next, const float *next_bias,
-                      long rows, long hidden, float *residual, void *activations)
+static void normalize(const struct bert_norm *norm, float epsilon, const struct bert_linear *next,
+                      const float *next_bias, long rows, long hidden, float *residual, void *activations)
 {
     const float *bias = SUMS_BEGIN_AS_RESIDUAL ? next_bias : NULL;
     long r = 0;

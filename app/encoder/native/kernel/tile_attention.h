@@ -1,5 +1,5 @@
-/* One text's attention on the tile unit, head by head, a tile of queries at a time. ../README.md draws it. In int8 what a
- * head has mixed takes its queries' place, until all heads' are there and become a row of bytes.
+/* One text's attention on the tile unit, head by head, a tile of queries at a time. ../README.md draws it. In int8 what
+ * a head has mixed takes its queries' place, until all heads' are there and become a row of bytes.
  *
  * Tiles are formed a text at a time, a row's reductions stay in fixed lanes, and keys past a text's end have weight 0:
  * so a text's vector is the same to the bit alone or in company. */

@@ -141,8 +141,8 @@ INLINE void store_scores(struct block *block)
         TILE_MULTIPLY(t, 5, 7);                                                   \
     } while (0)
 
-/* The next 32 keys' products of weights and values, for four panels. Where a head has more, their sums take turns in the
- * tiles; else they stay there from block to block. */
+/* The next 32 keys' products of weights and values, for four panels. Where a head has more, their sums take turns in
+ * the tiles; else they stay there from block to block. */
 INLINE void mix_some(const struct head *head, struct block *block)
 {
     const long panel = block->panel, count = head->panels - panel, row_bytes = head->columns * (long)sizeof(float);

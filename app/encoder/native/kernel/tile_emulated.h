@@ -100,7 +100,8 @@ static void emulated_store(int t, void *to, long stride)
 }
 
 /* One sum of a product: row m of a, column n of b, so many pairs deep. */
-static float emulated_sum(float sum, const struct emulated_tile *a, const struct emulated_tile *b, int m, int n, int depth)
+static float emulated_sum(float sum, const struct emulated_tile *a, const struct emulated_tile *b, int m, int n,
+                          int depth)
 {
     float even = 0, odd = 0;
     for (int k = 0; k < depth; k++) {
@@ -129,7 +130,8 @@ static void emulated_multiply_bytes(int c, int a, int b)
             uint32_t sum;
             memcpy(&sum, &emulated_tiles[c].bytes[m][4 * n], sizeof sum);
             for (int k = 0; k < emulated_shapes.row_bytes[a]; k++)
-                sum += (uint32_t)(emulated_tiles[a].bytes[m][k] * (int8_t)emulated_tiles[b].bytes[k / 4][4 * n + k % 4]);
+                sum += (uint32_t)(emulated_tiles[a].bytes[m][k]
+                                  * (int8_t)emulated_tiles[b].bytes[k / 4][4 * n + k % 4]);
             memcpy(&emulated_tiles[c].bytes[m][4 * n], &sum, sizeof sum);
         }
 }

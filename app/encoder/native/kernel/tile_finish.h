@@ -1,5 +1,6 @@
-/* What the tile unit's product (tile_product.h) is made of: the product and its units, and what follows a unit's sums in
- * bfloat16 (EIGHT 0), where they are floats that began as the bias, and in int8 (EIGHT 1), where they are integers. */
+/* What the tile unit's product (tile_product.h) is made of: the product and its units, and what follows a unit's sums
+ * in bfloat16 (EIGHT 0), where they are floats that began as the bias, and in int8 (EIGHT 1), where they are integers.
+ * */
 
 #define UNIT_COLUMNS 32
 #define UNIT_BYTES (UNIT_COLUMNS * 4)
@@ -44,8 +45,8 @@ INLINE void put_row(const struct product *product, long row, long column, vector
     v_store(at + LANES, high);
 }
 
-/* From one row of bfloat16 to the next: whole steps, and no multiple of 1 KB, from which 16 rows would fall into 4 of the
- * first cache's 64 sets. */
+/* From one row of bfloat16 to the next: whole steps, and no multiple of 1 KB, from which 16 rows would fall into 4 of
+ * the first cache's 64 sets. */
 static long row_stride(long columns)
 {
     long stride = round_up(columns, TILE_PRODUCT);

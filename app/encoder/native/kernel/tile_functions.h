@@ -1,15 +1,15 @@
-/* exp2 and GELU for the tiles' paths, by tables of sixteen that lie in a register: near tiles the core multiplies floats
- * at half speed, and looks up for nothing. Written in the names of vector_*.h; what may be NaN stands second, as in
- * functions.h. tests/unit/test_native_functions.py holds both against numpy and makes the first table again. */
+/* exp2 and GELU for the tiles' paths, by tables of sixteen that lie in a register: near tiles the core multiplies
+ * floats at half speed, and looks up for nothing. Written in the names of vector_*.h; what may be NaN stands second, as
+ * in functions.h. tests/unit/test_native_functions.py holds both against numpy and makes the first table again. */
 
 /* Added to a number it leaves the nearest whole one in the lowest bits; as integers, too, such sums stand in order. */
 #define WHOLE 12582912.0f
 INLINE vector v_whole(vector x) { return v_add(x, v_all(WHOLE)); }
 
 /* The powers of a softmax, of which no common factor matters: 23.08 × 2^(x / 16) within 2.4e-4 of it, relatively, for
- * finite x below 1900; `whole` is v_whole(x). Below -1984 it stays near 2^-124, which is nothing. x = n + r, |r| <= 1/2;
- * 2^(r/16) is nearly 1 + r ln 2 / 16; the table holds 2^(i/16) less what i itself adds where n / 16 is added to the
- * exponent. */
+ * finite x below 1900; `whole` is v_whole(x). Below -1984 it stays near 2^-124, which is nothing. x = n + r, |r| <=
+ * 1/2; 2^(r/16) is nearly 1 + r ln 2 / 16; the table holds 2^(i/16) less what i itself adds where n / 16 is added to
+ * the exponent. */
 INLINE vector v_power(vector x, vector whole)
 {
     static const float powers[16] = {
@@ -26,8 +26,8 @@ INLINE vector v_power(vector x, vector whole)
  * for their sum, and for that of their values. */
 INLINE int is_near_zero(float whole) { return whole >= WHOLE - 1536 && whole <= WHOLE + 1536; }
 
-/* x Φ(x) within 5e-5 of it, for every finite x: x/2 + |x| q(|x|), q of degree 2 in each of 16 pieces 0.3 wide (the first:
- * half of that), 1/2 in the last. */
+/* x Φ(x) within 5e-5 of it, for every finite x: x/2 + |x| q(|x|), q of degree 2 in each of 16 pieces 0.3 wide (the
+ * first: half of that), 1/2 in the last. */
 INLINE vector v_gelu_in_pieces(vector x)
 {
     static const float squares[16] = {

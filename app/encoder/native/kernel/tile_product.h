@@ -1,9 +1,9 @@
 /* The matrix product on the tile unit. ../README.md draws it.
  *
- * It goes in units of two tiles of rows × two panels (32 columns): four sums in tmm0 to tmm3, two tiles of inputs, two of
- * weights. While a unit is multiplied, the rows of the one before it get what follows their sums (activation function,
- * conversion), a few after each step: written so in the source, because the core does not look far enough ahead to
- * find by itself what it could do beside the tiles.
+ * It goes in units of two tiles of rows × two panels (32 columns): four sums in tmm0 to tmm3, two tiles of inputs, two
+ * of weights. While a unit is multiplied, the rows of the one before it get what follows their sums (activation
+ * function, conversion), a few after each step: written so in the source, because the core does not look far enough
+ * ahead to find by itself what it could do beside the tiles.
  *
  * A file that includes this has said
  *
@@ -39,12 +39,13 @@ INLINE void multiply_unit(int tall)
 }
 
 /* All whole steps of one unit onto the sums in tmm0 to tmm3, the rows of the unit before finished between them. */
-INLINE void multiply_steps(struct product *product, int tall, const char *upper, const panel_weight *panel, int activation,
-                           struct unit *before, long rows_a_step)
+INLINE void multiply_steps(struct product *product, int tall, const char *upper, const panel_weight *panel,
+                           int activation, struct unit *before, long rows_a_step)
 {
     const long stride = product->input_bytes;
     const char *lower = upper + product->tiling.height * stride;
-    const char *left = (const char *)panel, *right = left + product->columns * BERT_COLUMNS * (long)sizeof(panel_weight);
+    const char *left = (const char *)panel,
+        *right = left + product->columns * BERT_COLUMNS * (long)sizeof(panel_weight);
     for (long step = 0; step < product->steps; step++) {
         TILE_LOAD(6, left + step * TILE_BYTES, TILE_ROW_BYTES);
         TILE_LOAD(4, upper + step * TILE_ROW_BYTES, stride);
@@ -61,8 +62,8 @@ INLINE void multiply_steps(struct product *product, int tall, const char *upper,
 }
 
 /* The inputs that do not fill a step: their weights are copied, since behind a panel's end another one begins. */
-static __attribute__((noinline)) void multiply_rest(long rest, int tall, const char *upper, const char *lower, long stride,
-                                                    const panel_weight *left, const panel_weight *right)
+static __attribute__((noinline)) void multiply_rest(long rest, int tall, const char *upper, const char *lower,
+                                                    long stride, const panel_weight *left, const panel_weight *right)
 {
     _Alignas(BERT_ALIGNMENT) panel_weight copies[2][PRODUCT_INPUTS * BERT_COLUMNS] = {{0}};
     memcpy(copies[0], left, (size_t)(rest * BERT_COLUMNS) * sizeof(panel_weight));
@@ -105,7 +106,8 @@ INLINE void multiply_block(struct product *product, int tall, int activation, lo
         multiply_steps(product, tall, inputs, panel, activation, before, rows_a_step);
         if (rest) {
             const char *upper = inputs + whole * (long)sizeof(input);
-            multiply_rest(rest, tall, upper, upper + product->tiling.height * product->input_bytes, product->input_bytes,
+            multiply_rest(rest, tall, upper, upper + product->tiling.height * product->input_bytes,
+                          product->input_bytes,
                           panel + whole * BERT_COLUMNS, panel + (product->columns + whole) * BERT_COLUMNS);
         }
         UNIT_TILES(TILE_STORE, tall, here, UNIT_BYTES);
@@ -155,7 +157,8 @@ INLINE void multiply_all(struct product product, int activation, int onto_residu
     const long group = round_up(fits ? fits : 1, UNIT_COLUMNS);
     for (long column = 0; column < product.outputs; column += group) {
         long columns = product.outputs - column < group ? product.outputs - column : group;
-        product.ahead = (uintptr_t)((const panel_weight *)product.linear.weights + (column + columns) * product.columns);
+        product.ahead = (uintptr_t)((const panel_weight *)product.linear.weights
+                                    + (column + columns) * product.columns);
         for (long tile = 0; tile < count; tile += 2)
             if (count - tile > 1)
                 multiply_some(&product, 1, activation, onto_residual, tile, column, columns, sums, &before);

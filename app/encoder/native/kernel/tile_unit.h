@@ -2,7 +2,8 @@
  *
  *   TILE_LOAD(t, from, stride)   rows of tmm t from memory, `stride` bytes apart; 0: the same row again and again
  *   TILE_STORE(t, to, stride)    rows of tmm t to memory
- *   TILE_MULTIPLY(c, a, b)       c[m][n] += Σ a[m][2k] × b[k][2n] + a[m][2k + 1] × b[k][2n + 1]: floats += pairs of bfloat16
+ *   TILE_MULTIPLY(c, a, b)       c[m][n] += Σ a[m][2k] × b[k][2n] + a[m][2k + 1] × b[k][2n + 1]:
+ *                                floats += pairs of bfloat16
  *   TILE_MULTIPLY_BYTES(c, a, b) c[m][n] += Σ a[m][4k + i] × b[k][4n + i], i from 0 to 3: int32 += bytes × signed bytes
  *
  * By inline assembly, because gcc 12's own intrinsics name no memory that they read, so that stores before them get

@@ -86,7 +86,10 @@ INLINE float v_latest(vector x)
 
 /* The first `count` lanes, 0 or more, of one vector and the others of another. */
 INLINE __mmask16 v_first(long count) { return count < LANES ? (__mmask16)((1u << count) - 1) : (__mmask16)0xffff; }
-INLINE vector v_first_lanes(vector x, long count, vector others) { return _mm512_mask_mov_ps(others, v_first(count), x); }
+INLINE vector v_first_lanes(vector x, long count, vector others)
+{
+    return _mm512_mask_mov_ps(others, v_first(count), x);
+}
 
 INLINE float v_largest(vector x) { return _mm512_reduce_max_ps(x); }
 
