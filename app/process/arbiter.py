@@ -184,5 +184,4 @@ class Arbiter(Stock):  # type: ignore[misc]
         if self.pidfile is not None:
             self.pidfile.unlink()
         self.cfg.on_exit(self)
-        logs.close()
         sys.exit(exit_status)

@@ -16,7 +16,7 @@ HEARD = {signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD} | PASSED_OVER
 PR_SET_PDEATHSIG = 1
 
 
-def fork(child: Callable[[], None], failed: Callable[[BaseException], None]) -> int:
+def fork(child: Callable[[], object], failed: Callable[[BaseException], object]) -> int:
     """Run `child` in a process of its own, and end that; its id. Raises OSError where there can be none.
 
     The master's handlers would put a signal aside that comes before the child has its own: so signals wait meanwhile,
@@ -37,7 +37,7 @@ def fork(child: Callable[[], None], failed: Callable[[BaseException], None]) -> 
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _live(child: Callable[[], None], failed: Callable[[BaseException], None]) -> Never:
+def _live(child: Callable[[], object], failed: Callable[[BaseException], object]) -> Never:
     """Python's own teardown would free every object that was inherited, and so copy its page: 2.5 s for ten workers."""
     code = 1
     try:

@@ -16,7 +16,10 @@ from app.fleet.outlet import KEPT_LINES
 
 # Ten thousand lines; then, once it hears that somebody reads, one more and the end.
 PROGRAM = """
-import sys
+import os, sys
+if "--foreign" in sys.argv:
+    def refuse(*_): raise PermissionError
+    os.open = refuse  # it is another user's
 from app.fleet.outlet import Outlet
 outlet = Outlet(lambda lines: f"dropped {lines}")
 for number in range(10_000):
@@ -29,17 +32,17 @@ outlet.flush(0.2)
 """
 
 
-def start(standard_error: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", PROGRAM]
+def start(standard_error: int, *flags: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", PROGRAM, *flags]
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=standard_error, text=True, bufsize=1
     )
 
 
-@pytest.mark.parametrize("kind", ["pipe", "socket", "fifo"])
+@pytest.mark.parametrize("kind", ["pipe", "socket", "fifo", "--foreign"])
 def test_a_reader_that_stalls_costs_lines_alone(kind: str, tmp_path: Path) -> None:
     reading, writing = ends(kind, tmp_path)
-    with start(writing) as process:
+    with start(writing, kind) as process:
         assert process.stdin
         assert process.stdout
         assert process.stdout.readline() == "written\n", "nobody has read a line, and it did not wait"
@@ -60,7 +63,7 @@ def ends(kind: str, tmp_path: Path) -> tuple[int, int]:
     if kind == "socket":
         pair = socket.socketpair()
         return pair[0].detach(), pair[1].detach()
-    if kind == "pipe":
+    if kind != "fifo":
         return os.pipe()
     os.mkfifo(tmp_path / "fifo")
     # Both ways, so that it can be opened at all; nobody has it open for reading alone.
