@@ -36,7 +36,7 @@ install: $(WHOLE) $(KERNEL) ## create .venv with both engines and the default mo
 
 run: $(if $(filter-out native,$(ENGINE)),$(WHOLE),$(SERVING)) $(KERNEL) ## serve on HOST:PORT (127.0.0.1:8000)
 ##   with WEB_CONCURRENCY (10) workers; ENGINE=sentence-transformers brings that engine and takes it
-	@$(if $(ENGINE),BERT_ENGINE=$(ENGINE)) exec $(BIN)/python -m app $(ARGS)
+	@$(if $(ENGINE),BERT_ENGINE=$(ENGINE)) exec $(BIN)/python -m app
 
 test: $(TOOLS) $(KERNEL) ## run the tests (ARGS='tests/unit -k tokens' narrows them)
 ##   ENGINE=sentence-transformers: the live ones on that engine

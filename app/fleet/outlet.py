@@ -20,7 +20,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-KEPT_LINES = 400
+KEPT_LINES = 200
 LAST_S = 0.2
 Write = Callable[[bytes], int]
 

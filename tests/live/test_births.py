@@ -179,7 +179,6 @@ def test_no_process_to_be_had(for_others: Path) -> None:
         ("config.json", {"layer_norm_eps": "x"}),
         ("config.json", {"hidden_act": ["gelu"]}),
         ("config.json", None),
-        ("tokenizer.json", {"model": 5}),
     ],
 )
 def test_a_reload_survives_any_model(

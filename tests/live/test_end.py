@@ -131,7 +131,7 @@ def test_a_successor_takes_over_and_nobody_hears_not_ready() -> None:
         assert set(statuses) == {200}
         fleet.master_pid = fleet.parent_of(fleet.events("worker ready")[-1]["pid"])
         assert len(fleet.workers()) == 2
-        os.kill(fleet.master_pid, signal.SIGTERM)
+        os.kill(fleet.master_pid, signal.SIGINT)  # without the delay
         wait_for(lambda: not is_running(fleet.master_pid), "the successor's end")
 
 

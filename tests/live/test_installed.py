@@ -22,6 +22,7 @@ import pytest
 
 from app.encoder import Checkpoint
 from app.encoder.native import build
+from app.version import VERSION
 from tests.kernel import has_kernel
 from tests.live.fleet import ROOT, environment, free_port, is_running, serving, wait_for
 
@@ -96,7 +97,7 @@ def test_the_wheel_has_the_kernel_for_its_platform_and_any_python(wheel: Path) -
     inside = ("encoder/native/libbert.so", "encoder/native/kernel/forward.c", "web/templates/page.html")
     for name in (*inside, "config/default.toml", "config/requirements-model.txt"):
         assert f"serve_bert/{name}" in names
-    assert {name.split("/")[0] for name in names} == {"serve_bert", "serve_bert-0.1.0.dist-info"}
+    assert {name.split("/")[0] for name in names} == {"serve_bert", f"serve_bert-{VERSION}.dist-info"}
 
 
 def test_it_serves_from_a_folder_of_somebody_else_s_and_hands_over(
