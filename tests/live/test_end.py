@@ -15,7 +15,7 @@ import pytest
 from tests.live.fleet import Fleet, is_running, serving, wait_for
 
 # Different texts, for equal ones are computed once.
-LONG = {"text": [f"word{number} " * 300 for number in range(200)]}
+LONG = {"text": [f"word{number} " * 300 for number in range(120)]}
 
 
 def asking(pool: ThreadPoolExecutor, fleet: Fleet, body: Any) -> Future[int]:
