@@ -11,7 +11,7 @@ from .checkpoint import Checkpoint, verify
 from .child import end_with_parent
 from .contract import Bounds, Embeddings, Encoder, ModelInfo, Pooling
 from .locking import guarded, replaced
-from .plan import MODEL_SETTINGS, Plan, import_engine, open_encoder, plan, verify_and_plan
+from .plan import MODEL_SETTINGS, Plan, import_engine, open_encoder, plan, plan_as, verify_and_plan, verify_as
 from .waiting import Progress
 
 __all__ = [
@@ -29,7 +29,9 @@ __all__ = [
     "import_engine",
     "open_encoder",
     "plan",
+    "plan_as",
     "replaced",
     "verify",
     "verify_and_plan",
+    "verify_as",
 ]

@@ -94,8 +94,18 @@ def plan(
 
 def verify_and_plan(settings: Settings) -> Plan:
     """`verify` and `plan` as the settings ask for. Raises ModelRefusedError or ConfigurationError."""
+    return plan_as(settings, verify_as(settings))
+
+
+def verify_as(settings: Settings) -> Checkpoint:
+    """`verify` as the settings ask for."""
+    return verify(settings.model, sha256=settings.model_sha256, max_tokens=settings.max_tokens, cache=settings.cache)
+
+
+def plan_as(settings: Settings, checkpoint: Checkpoint) -> Plan:
+    """`plan` as the settings ask for."""
     return plan(
-        verify(settings.model, sha256=settings.model_sha256, max_tokens=settings.max_tokens, cache=settings.cache),
+        checkpoint,
         engine=settings.engine,
         precision=settings.precision,
         isa=settings.isa,

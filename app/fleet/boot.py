@@ -9,6 +9,8 @@ from ..settings import Origin, Settings
 
 # The settings that the master runs with, and their origins; outlives a reload of gunicorn.conf.py.
 in_force: tuple[Settings, list[Origin]] | None = None
+# Why the settings of a reload cannot be used; empty if they can.
+refused = ""
 # The application as far as all workers share it, made by the master before it forks.
 assembled: Any = None
 # When this fleet began to start, or to reload, by the monotonic clock.

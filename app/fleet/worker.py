@@ -36,7 +36,7 @@ from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from .board import own_readiness
+from .board import State, own_readiness
 from .logs import flush, frames
 from .metrics import OTHER_METHOD, UNMATCHED, Metrics
 
@@ -73,6 +73,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     metrics: Metrics | None = None  # set once the application is made
     busy = 0  # requests being answered
     alive: bool
+    asked = False  # to stop, but not by the master
 
     def run(self) -> None:
         """Serve in a second thread; this one hears signals and says that we live, however long a request takes.
@@ -87,6 +88,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             super().notify()
             flush()
             serving.join(HEARTBEAT_S)
+            if self.asked and not own_readiness().board.is_draining:
+                self._stop()  # the master does not end, so it was meant for this worker alone
+            self.asked = False
             if self.alive and not self.is_parent_alive():
                 log.warning("the master is gone, so this worker ends", pid=self.pid)
                 self.alive = False
@@ -177,9 +181,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         return super().handle_request(req, conn)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """Told to stop: not ready first, then gunicorn's own way."""
+        """Told to stop. Who tells the whole group (systemd does) means the master, which tells us in its time."""
+        del sig, frame
+        if own_readiness().state is State.STOPPING or not self.is_parent_alive():
+            self._stop()
+        else:
+            self.asked = True
+
+    def _stop(self) -> None:
+        """Not ready first, then gunicorn's own way."""
         own_readiness().stop()
-        super().handle_exit(sig, frame)
+        super().handle_exit(signal.SIGTERM, None)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request that could not be parsed, or that failed outside the application, in JSON; log one line."""

@@ -35,23 +35,21 @@ log = structlog.get_logger("serve-bert")
 def configuration(flags: Mapping[str, str] | None = None) -> dict[str, Any]:
     """gunicorn's settings and hooks, at a start and at each reload; `flags`: settings that win over the environment.
 
-    Ends the process with one line if a setting cannot be used, save at a reload: then the old ones stay.
+    Ends the process with one line if a setting cannot be used, save at a reload: that is refused then (`boot.refused`).
     """
-    is_slip = False
+    boot.refused = ""
     try:
         settings, origins = all_settings.load_with_origins(flags=flags)
     except ConfigurationError as error:
         if boot.in_force is None:
             sys.exit(f"serve-bert: {error}")
-        # The fleet that serves must not end over a slip in a file.
-        log.error("settings refused, the old ones stay", reason=str(error))
+        boot.refused = str(error)
         settings, origins = boot.in_force
-        is_slip = True
     boot.in_force = (settings, origins)
     logs.configure(settings)
     for name, why in names.retired(os.environ).items():
         log.warning(f"{name} does nothing any more", reason=why)
-    return _gunicorn_settings(settings) | Master(settings, origins, is_slip=is_slip).hooks() | life.hooks()
+    return _gunicorn_settings(settings) | Master(settings, origins).hooks() | life.hooks()
 
 
 def _gunicorn_settings(settings: Settings) -> dict[str, Any]:

@@ -7,8 +7,10 @@ overridden stands in this class, written for BUILT_FOR; who is born and told to 
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
-import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -18,11 +20,13 @@ import structlog
 from gunicorn.arbiter import Arbiter as Stock
 from gunicorn.workers import base
 
+from ..errors import ConfigurationError
 from ..fleet import boot, cores, logs
 from ..fleet.heartbeat import Heartbeat
 from ..fleet.succession import Member, Succession
 from . import births, ending, forking, handover, sockets
 from .handover import Handover
+from .planner import Planner
 
 BUILT_FOR = "27.0.1"
 log = structlog.get_logger("serve-bert")
@@ -34,6 +38,7 @@ class Arbiter(Stock):  # type: ignore[misc]
     LISTENERS: list[Any]
     reexec_pid: int
     handover: Handover | None
+    planner: Planner | None
 
     @classmethod
     def adopt(cls, server: Any) -> None:
@@ -41,10 +46,11 @@ class Arbiter(Stock):  # type: ignore[misc]
         server.__class__ = cls
         base.WorkerTmp = Heartbeat
         server.succession = Succession()
+        server.in_force = boot.in_force
         server.drain = None
-        server.planner_pid = 0
-        server.planned = None
-        server.handover = None
+        server.planner = None
+        server.take = None
+        server.handover = handover.inherited()
         server.is_halting = False
 
     def members(self) -> list[Member]:
@@ -59,14 +65,14 @@ class Arbiter(Stock):  # type: ignore[misc]
         most_loading = 1 if self.master_pid else cores.usable()
         step = self.succession.step(self.members(), self.num_workers, most_loading, time.monotonic())
         for worker in [one for one in self.WORKERS.values() if one.age in step.stops]:
-            worker.is_told = True
-            self.kill_worker(worker.pid, signal.SIGTERM)
+            births.tell(self, worker)
         for _ in range(step.births):
             self.spawn_worker()
         if step.is_complete:
             since_s = round(time.monotonic() - boot.started, 2)
             log.info("all workers ready", workers=self.num_workers, since_start_s=since_s)
-            handover.say_ready()
+            if self.handover:
+                self.handover.say(handover.SERVES)
 
     def wait_for_signals(self, timeout: float = 1.0) -> list[int]:
         """Look again earlier where something is due that no signal tells."""
@@ -93,71 +99,82 @@ class Arbiter(Stock):  # type: ignore[misc]
                 return
             if pid == self.reexec_pid:
                 self._bury_successor(status)
-            elif pid == self.planner_pid:
-                self._take_plan(status)
+            elif self.planner and pid == self.planner.pid:
+                self._take_plan(self.planner, status)
             elif pid in self.WORKERS:
                 births.bury(self, self.WORKERS.pop(pid), status)
 
     def reload(self) -> None:
-        """Read everything anew; what cannot be used leaves the old. Workers follow once their model is planned."""
+        """Read everything anew. Nothing changes before a child has planned the model; what is refused leaves all."""
         if self.drain:
             return
         self.stop_planner()
-        before, in_force = self.app.cfg, boot.in_force
         try:
-            self.app.reload()
-            self.setup(self.app)
-            self.log.reopen_files()
-            self.LISTENERS = sockets.renewed(self.LISTENERS, before, self.cfg, self.log)
-            self.cfg.on_reload(self)
+            _read(self.app.reload)
+            self.app.cfg.on_reload(self)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the fleet serves on
-            log.error("reload refused, all stays as it was", **forking.told(error))
-            self.app.cfg, boot.in_force = before, in_force
-            self.setup(self.app)
+            self._keep_all(error)
 
-    def plan_again(self, warm: Callable[[], None], planned: Callable[[], None]) -> None:
-        """Do the long part of a reload, `warm`, in a child; then `planned` here, and replace the workers."""
-        self.planner_pid = forking.fork(warm, lambda error: log.error("planning failed", **forking.told(error)))
-        self.planned = planned
+    def plan_again(self, find: Callable[[], Any], take: Callable[[Any], None]) -> None:
+        """Do the long part of a reload in a child: `find`; then `take` what it found, and replace the workers."""
+        self.planner = Planner(find, lambda error: log.error("model refused, the old one stays", **forking.told(error)))
+        self.take = take
 
-    def _take_plan(self, status: int) -> None:
-        self.planner_pid = 0
-        if os.WIFSIGNALED(status):  # what it died of, the master must not do
-            log.error("planning was ended, all stays as it was", **births.how(status))
+    def _take_plan(self, planner: Planner, status: int) -> None:
+        self.planner = None
+        new: list[Any] = []
+        try:
+            found = planner.found(status)
+            new = sockets.opened(self.LISTENERS, self.app.cfg, self.log)
+            self.take(found)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the fleet serves on
+            sockets.close([one for one in new if one not in self.LISTENERS])
+            self._keep_all(error)
             return
-        self.planned()
+        self.setup(self.app)
+        self.log.reopen_files()
+        sockets.close([one for one in self.LISTENERS if one not in new])
+        self.LISTENERS, self.in_force = new, boot.in_force
         self.succession.replace_all(self.worker_age)
+
+    def _keep_all(self, error: BaseException) -> None:
+        """All stays as it was."""
+        self.app.cfg, boot.in_force = self.cfg, self.in_force
+        if boot.in_force:
+            logs.configure(boot.in_force[0])
+        log.error("reload refused, all stays as it was", **forking.told(error))
 
     def stop_planner(self) -> None:
         """Another reload, or the end, has overtaken it."""
-        if self.planner_pid:
-            os.kill(self.planner_pid, signal.SIGTERM)
-            self.planner_pid = 0
+        if self.planner:
+            self.planner.stop()
+            self.planner = None
 
     def reexec(self) -> None:
-        """Start a new master beside this one (USR2); it says on a pipe when its fleet serves."""
+        """Start a new master beside this one (USR2)."""
         if self.reexec_pid or self.master_pid:
             log.warning("USR2 ignored: there is another master already", pid=self.reexec_pid or self.master_pid)
             return
         master_pid = os.getpid()
         try:
-            self.handover = Handover()
+            own, others = socket.socketpair()
             self.reexec_pid = os.fork()
             if not self.reexec_pid:
-                handover.execute(self, self.handover, master_pid)
+                handover.execute(self, others, master_pid)
         except OSError as error:
             log.error("no successor", **forking.told(error))
             if os.getpid() != master_pid:
                 os._exit(1)
-        if self.handover:
-            self.handover.forked()
+            return
+        others.close()
+        self.handover = Handover(own, other_serves=False)
 
     def _bury_successor(self, status: int) -> None:
         self.reexec_pid = 0
         if self.handover:
             self.handover.close()
         self.handover = None
-        log.error("the successor ended, this fleet serves on", **births.how(status))
+        log.error("the successor ended, this fleet serves on", **forking.how(status))
 
     def handle_term(self) -> None:
         """Not ready; answer on for the drain delay, and while anybody waits; a second one ends it at once."""
@@ -172,6 +189,11 @@ class Arbiter(Stock):  # type: ignore[misc]
         ending.stop(self, graceful=False)
         raise StopIteration
 
+    def handle_winch(self) -> None:
+        """In the background: no workers, until a reload; gunicorn's own would not tell them."""
+        if self.cfg.daemon:
+            self.num_workers = 0
+
     def stop(self, graceful: bool = True) -> None:  # noqa: FBT001, FBT002 - the signature is gunicorn's
         """Tell the workers, close, and wait until all are gone."""
         ending.stop(self, graceful=graceful)
@@ -185,3 +207,19 @@ class Arbiter(Stock):  # type: ignore[misc]
             self.pidfile.unlink()
         self.cfg.on_exit(self)
         sys.exit(exit_status)
+
+
+def _read(reload: Callable[[], None]) -> None:
+    """Read the configuration. Raises what refuses it.
+
+    gunicorn prints what is wrong with its file to standard error, and would wait for whoever reads that.
+    """
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            reload()
+    except SystemExit:
+        lines = said.getvalue().strip().splitlines() or ["it says no more"]
+        raise ConfigurationError(f"gunicorn's configuration: {lines[-1]}") from None
+    if boot.refused:
+        raise ConfigurationError(boot.refused)

@@ -14,6 +14,7 @@ from gunicorn.errors import HaltServer
 from ..fleet.board import State
 from ..fleet.metrics import Reason
 from . import forking
+from .forking import how
 
 NOT_READY = {State.ABSENT, State.LOADING, State.REFUSED}
 log = structlog.get_logger("serve-bert")
@@ -64,11 +65,11 @@ def bury(arbiter: Any, worker: Any, status: int) -> None:
         arbiter.metrics.restarts.labels(reason.value).inc()
 
 
-def how(status: int) -> dict[str, Any]:
-    """How a process ended, for a log line."""
-    if os.WIFSIGNALED(status):
-        return {"signal": signal.Signals(os.WTERMSIG(status)).name}
-    return {"exit_code": os.WEXITSTATUS(status)}
+def tell(arbiter: Any, worker: Any) -> None:
+    """Have a worker stop; on the board it reads that this is not somebody else's TERM."""
+    worker.is_told = True
+    arbiter.board.write(worker.slot, worker.pid, State.STOPPING)
+    arbiter.kill_worker(worker.pid, signal.SIGTERM)
 
 
 def _failed(arbiter: Any, age: int, reason: Reason) -> None:

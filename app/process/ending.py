@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from gunicorn import sock
 from gunicorn.arbiter import Arbiter as Stock
 
 from ..fleet.drain import Drain
-from . import sockets
+from . import births, sockets
+from .handover import LEAVES
 
 STOPS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 QUICK_S = 2.0
@@ -28,32 +28,54 @@ def begin(arbiter: Any, delay_s: float) -> None:
         stop(arbiter, graceful=False)
         raise StopIteration
     arbiter.stop_planner()
-    if arbiter.handover and arbiter.handover.is_ready():
+    if _another_serves(arbiter):
         arbiter.board.is_handed_over = True
         raise StopIteration
+    if arbiter.handover:
+        arbiter.handover.say(LEAVES)
     arbiter.board.is_draining = True
     arbiter.drain = Drain.begun(time.monotonic(), delay_s, arbiter.cfg.graceful_timeout)
 
 
 def waiting(arbiter: Any) -> int:
-    """Connections that nobody has accepted yet and nobody else will: a successor takes them from the same socket."""
-    return 0 if arbiter.reexec_pid else sum(max(0, listener.get_backlog()) for listener in arbiter.LISTENERS)
+    """Connections that nobody has accepted yet and nobody else will."""
+    return 0 if _is_shared(arbiter) else sum(max(0, listener.get_backlog()) for listener in arbiter.LISTENERS)
 
 
 def stop(arbiter: Any, *, graceful: bool) -> None:
     """Tell the workers, close, and wait until all are gone: at most the grace time, or QUICK_S."""
     arbiter.is_halting = True
     arbiter.stop_planner()
-    is_alone = arbiter.reexec_pid == arbiter.master_pid == 0 and not arbiter.systemd and not arbiter.cfg.reuse_port
-    arbiter.kill_workers(signal.SIGTERM if graceful else signal.SIGQUIT)
+    if arbiter.handover:
+        arbiter.handover.say(LEAVES)
+    is_alone = not _is_shared(arbiter) and not arbiter.systemd and not arbiter.cfg.reuse_port
+    _tell_all(arbiter, graceful=graceful)
     if is_alone and graceful:
         _await(arbiter, lambda: not waiting(arbiter), 0.5)  # who is idle takes who still came
         sockets.refuse(arbiter.LISTENERS)
-    sock.close_sockets(arbiter.LISTENERS, is_alone)
+    sockets.close(arbiter.LISTENERS, and_unlink=is_alone)
     arbiter.LISTENERS = []
     if not _await(arbiter, lambda: not arbiter.WORKERS, arbiter.cfg.graceful_timeout if graceful else QUICK_S):
         arbiter.kill_workers(signal.SIGKILL)
         _await(arbiter, lambda: not arbiter.WORKERS, QUICK_S)
+
+
+def _another_serves(arbiter: Any) -> bool:
+    """Whether another master's fleet answers on the same socket: a successor that is ready, or a predecessor."""
+    return bool(arbiter.handover and arbiter.handover.other_serves())
+
+
+def _is_shared(arbiter: Any) -> bool:
+    """Whether the sockets are another master's too: a successor's, which may still be starting, or a predecessor's."""
+    return bool(arbiter.reexec_pid) or _another_serves(arbiter)
+
+
+def _tell_all(arbiter: Any, *, graceful: bool) -> None:
+    for worker in list(arbiter.WORKERS.values()):
+        if graceful:
+            births.tell(arbiter, worker)
+        else:
+            arbiter.kill_worker(worker.pid, signal.SIGQUIT)
 
 
 def _await(arbiter: Any, is_met: Callable[[], bool], at_most_s: float) -> bool:

@@ -64,3 +64,10 @@ def _end_with(master_pid: int) -> None:
 def told(error: BaseException) -> dict[str, Any]:
     """An error's class, words and place, for a log line."""
     return {"error_class": type(error).__name__, "reason": str(error), "frames": logs.frames(error)}
+
+
+def how(status: int) -> dict[str, Any]:
+    """How a process ended, for a log line."""
+    if os.WIFSIGNALED(status):
+        return {"signal": signal.Signals(os.WTERMSIG(status)).name}
+    return {"exit_code": os.WEXITSTATUS(status)}

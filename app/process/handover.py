@@ -1,58 +1,60 @@
-"""USR2: a new master beside the old one, on the same socket; and how the old one learns that the new fleet serves."""
+"""USR2: a new master beside the old one, on the same socket. Each says to the other whether its fleet serves.
+
+So the one that is told to end knows whether anybody answers in its place: then it never says "not ready".
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 from typing import Any
 
 VARIABLE = "SERVE_BERT_HANDOVER_FD"
+SERVES, LEAVES = b"1", b"0"
 
 
 class Handover:
-    """The old master's end of a pipe, on which the new one says once that all of its workers are ready."""
+    """One master's end of a pair of sockets."""
 
-    def __init__(self) -> None:
-        self._reading, self._writing = os.pipe()
-        self._is_ready = False
-        os.set_blocking(self._reading, False)
+    def __init__(self, own: socket.socket, *, other_serves: bool) -> None:
+        self._own = own
+        self._other_serves = other_serves
+        own.setblocking(False)  # noqa: FBT003 - the signature is Python's
 
-    def environment(self) -> dict[str, str]:
-        """For the new master."""
-        os.set_inheritable(self._writing, True)  # noqa: FBT003 - the signature is Python's
-        return {VARIABLE: str(self._writing)}
+    def say(self, what: bytes) -> None:
+        """SERVES or LEAVES; if nobody is left to hear it, that is well too."""
+        with contextlib.suppress(OSError):
+            self._own.send(what, socket.MSG_NOSIGNAL)
 
-    def forked(self) -> None:
-        """In the old master, once the new one has its end."""
-        os.close(self._writing)
-
-    def is_ready(self) -> bool:
-        """Whether the new fleet serves."""
-        if not self._is_ready:
+    def other_serves(self) -> bool:
+        """Whether the other fleet answers, by what its master said last; not, once that is gone."""
+        with contextlib.suppress(BlockingIOError):
             try:
-                self._is_ready = os.read(self._reading, 1) != b""
-            except BlockingIOError:
-                return False
-        return self._is_ready
+                said = self._own.recv(64)
+            except ConnectionError:
+                said = b""
+            self._other_serves = said[-1:] == SERVES
+        return self._other_serves
 
     def close(self) -> None:
-        """The new master is gone."""
-        os.close(self._reading)
+        """The other master is gone."""
+        self._own.close()
 
 
-def say_ready() -> None:
-    """In a new master: tell the old one, if there is any."""
-    descriptor = os.environ.pop(VARIABLE, None)
-    if descriptor:
-        try:
-            os.write(int(descriptor), b"1")
-            os.close(int(descriptor))
-        except (OSError, ValueError):  # the old one is gone; or somebody set the variable by hand
-            return
+def inherited() -> Handover | None:
+    """In a new master: the way to the old one, which serves; None where there is none."""
+    descriptor = os.environ.pop(VARIABLE, "")
+    try:
+        return Handover(socket.socket(fileno=int(descriptor)), other_serves=True) if descriptor else None
+    except (OSError, ValueError):  # somebody set the variable by hand
+        return None
 
 
-def execute(arbiter: Any, handover: Handover, master_pid: int) -> None:
+def execute(arbiter: Any, new_end: socket.socket, master_pid: int) -> None:
     """In the child of a USR2: become a new master with the old one's command, environment and sockets."""
-    environ = arbiter.cfg.env_orig | handover.environment() | {"GUNICORN_PID": str(master_pid)}
+    new_end.set_inheritable(True)
+    environ = arbiter.cfg.env_orig | {VARIABLE: str(new_end.fileno()), "GUNICORN_PID": str(master_pid)}
     descriptors = [listener.fileno() for listener in arbiter.LISTENERS]
     if arbiter.systemd:
         environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(descriptors))}

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from ..encoder import Checkpoint
 from ..errors import ConfigurationError, ModelRefusedError
 from ..fleet import board, boot, cores, facts, logs, metrics
 from ..fleet.series import Store
@@ -22,15 +23,14 @@ log = structlog.get_logger("serve-bert")
 class Master:
     """gunicorn's hooks in the master, under one reading of the settings: a reload makes another."""
 
-    def __init__(self, settings: Settings, origins: list[Origin], *, is_slip: bool) -> None:
-        """`is_slip`: these are the old settings, for the new ones were refused."""
+    def __init__(self, settings: Settings, origins: list[Origin]) -> None:
         self._settings = settings
         self._origins = origins
-        self._planning = Planning(settings, is_slip=is_slip)
+        self._planning = Planning(settings)
 
     def hooks(self) -> dict[str, Any]:
         """By gunicorn's names."""
-        names = ("on_starting", "on_reload", "pre_fork", "child_exit", "nworkers_changed")
+        names = ("on_starting", "when_ready", "on_reload", "pre_fork", "child_exit", "nworkers_changed")
         return {name: getattr(self, name) for name in names}
 
     def on_starting(self, server: Any) -> None:
@@ -51,14 +51,19 @@ class Master:
         facts.tell(self._facts(server))
         self._advise(server.cfg.workers)
 
+    def when_ready(self, server: Any) -> None:
+        """It listens."""
+        sockets.remember(server.LISTENERS)
+
     def on_reload(self, server: Any) -> None:
-        """At a reload (HUP): plan the model again, and then replace the workers."""
-        if self._settings.is_shared and server.cfg.workers != 1:
-            server.cfg.set("workers", 1)
-            server.num_workers = 1
-        server.board.threads = server.cfg.threads
+        """At a reload (HUP), under the new settings, which are not in force yet: plan the model again."""
+        self._check_workers(server.app.cfg)
         boot.started = time.monotonic()
-        server.plan_again(lambda: self._planning.warm(server), lambda: self._planning.at_reload(server))
+        server.plan_again(self._planning.find, lambda checkpoint: self._take(server, checkpoint))
+
+    def _take(self, server: Any, checkpoint: Checkpoint) -> None:
+        self._planning.take(server, checkpoint)
+        server.board.threads = server.app.cfg.threads
 
     def pre_fork(self, server: Any, worker: Any) -> None:
         """Give the worker to come a slot, and the model that its predecessor had."""
@@ -83,13 +88,18 @@ class Master:
         """Raise ConfigurationError at what gunicorn was asked for and cannot be."""
         if server.cfg.preload_app:
             raise ConfigurationError("--preload cannot be used: each worker makes its own application, after the fork")
-        if self._settings.is_shared and server.cfg.workers != 1:
-            asked = server.cfg.workers
-            raise ConfigurationError(f"BERT_STATE=shared is one process, but {asked} workers are asked for (-w)")
+        self._check_workers(server.cfg)
         if not sockets.are_given(server):
             reason = sockets.await_free(server.cfg.address)
             if reason:
                 raise ConfigurationError(reason)
+
+    def _check_workers(self, configuration: Any) -> None:
+        asked = configuration.workers
+        if self._settings.is_shared and asked != 1:
+            raise ConfigurationError(f"BERT_STATE=shared is one process, but {asked} workers are asked for (-w)")
+        if asked < 1:
+            raise ConfigurationError(f"{asked} workers are asked for (-w); 1 is the least")
 
     @staticmethod
     def _advise(workers: int) -> None:

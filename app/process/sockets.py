@@ -8,19 +8,27 @@ import os
 import socket
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import structlog
 from gunicorn import sock
 
+from ..errors import ConfigurationError
+
 PATIENCE_S = 5.0
 log = structlog.get_logger("serve-bert")
 
 
+def are_given(arbiter: Any) -> bool:
+    """Whether the sockets come from an old master, or from systemd."""
+    return bool(arbiter.master_pid or os.environ.get("LISTEN_FDS") or arbiter.cfg.reuse_port)
+
+
 def why_not(address: Any) -> str | None:
-    """Why nobody can listen on (host, port) now; None if one can, or if it is a path or an open descriptor."""
+    """Why nobody can listen on (host, port), or on a path, now; None if one can."""
     if not isinstance(address, tuple):
-        return None
+        return _why_not_path(address)
     host, port = address[:2]
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -35,9 +43,16 @@ def why_not(address: Any) -> str | None:
     return None
 
 
-def are_given(arbiter: Any) -> bool:
-    """Whether the sockets come from an old master, or from systemd."""
-    return bool(arbiter.master_pid or os.environ.get("LISTEN_FDS") or arbiter.cfg.reuse_port)
+def _why_not_path(path: str) -> str | None:
+    """gunicorn would take the path from whoever listens there."""
+    if not path.startswith("\0") and not Path(path).parent.is_dir():
+        return f"cannot listen on {path}: there is no such folder"
+    try:
+        with socket.socket(socket.AF_UNIX) as trial:
+            trial.connect(path)
+    except OSError:
+        return None
+    return f"cannot listen on {path}: it is in use"
 
 
 def await_free(addresses: Sequence[Any]) -> str | None:
@@ -50,23 +65,47 @@ def await_free(addresses: Sequence[Any]) -> str | None:
     return None
 
 
-def renewed(listeners: list[Any], before: Any, configuration: Any, logger: Any) -> list[Any]:
-    """The sockets of a reloaded configuration: the old ones if its addresses are the same, or cannot be had."""
-    if before.address == configuration.address:
-        return listeners
-    reasons = [why for why in map(why_not, configuration.address) if why]
+def opened(listeners: Sequence[Any], configuration: Any, logger: Any) -> list[Any]:
+    """The sockets for a reloaded configuration: those that there are where the address is the same, else new ones.
+
+    Raises ConfigurationError, with nothing changed, if one cannot be had.
+    """
+    kept = {listener.cfg_addr: listener for listener in listeners}
+    made: dict[Any, Any] = {}
+    reasons = [why for address in configuration.address if address not in kept and (why := why_not(address))]
     if reasons:
-        log.error("the old address stays", reason=reasons[0])
-        configuration.set("bind", before.bind)
-        return listeners
+        raise ConfigurationError(reasons[0])
+    try:
+        for address in configuration.address:
+            if address not in kept:
+                made[address] = sock._sock_type(address)(address, configuration, logger)
+    except (OSError, ValueError) as error:
+        remember(list(made.values()))
+        close(list(made.values()))
+        raise ConfigurationError(f"cannot listen on {address}: {error}") from None
+    remember(list(made.values()))
+    return [(kept | made)[address] for address in configuration.address]
+
+
+def remember(listeners: Sequence[Any]) -> None:
+    """Note which file on disk each unix socket is, so that nobody else's is removed for it."""
     for listener in listeners:
+        with contextlib.suppress(OSError, TypeError, ValueError):
+            listener.file = Path(listener.getsockname()).stat()
+
+
+def close(listeners: Sequence[Any], *, and_unlink: bool = True) -> None:
+    """Close them here, and remove the files of unix sockets that are still theirs."""
+    for listener in listeners:
+        path, file = listener.getsockname(), vars(listener).get("file")
         listener.close()
-    found: list[Any] = sock.create_sockets(configuration, logger)
-    log.info("listening", addresses=[str(listener) for listener in found])
-    return found
+        if and_unlink and file:
+            with contextlib.suppress(OSError):
+                if os.path.samestat(Path(path).stat(), file):
+                    Path(path).unlink()
 
 
-def refuse(listeners: list[Any]) -> None:
+def refuse(listeners: Sequence[Any]) -> None:
     """Have the kernel refuse who comes from now on, whoever else still holds these sockets open."""
     for listener in listeners:
         with contextlib.suppress(OSError):  # not every kind can be

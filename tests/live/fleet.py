@@ -77,6 +77,14 @@ class Fleet:
         wait_for(lambda: not before & set(self.workers()), "old workers gone")
         wait_for(lambda: self.metric("bert_workers_ready") == wanted, "all of them ready")  # a HUP before may go on
 
+    def refused_reload(self) -> dict[str, Any]:
+        """HUP, and wait until it is refused; what is said then."""
+        event = "reload refused, all stays as it was"
+        before = len(self.events(event))
+        os.kill(self.master_pid, signal.SIGHUP)
+        wait_for(lambda: len(self.events(event)) > before, "a refused reload")
+        return self.events(event)[-1]
+
     def ask(self, path: str, body: Any = None, *, timeout_s: float = 60, **headers: str) -> Answer:
         """GET, or POST if there is a body: JSON, or bytes as they are."""
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()

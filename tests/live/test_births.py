@@ -167,9 +167,7 @@ def test_no_process_to_be_had(for_others: Path) -> None:
         )
         assert line["error_class"] == "BlockingIOError"
         limit("1")
-        os.kill(fleet.master_pid, signal.SIGHUP)
-        refused = wait_for(lambda: fleet.events("reload refused, all stays as it was"), "a refused reload")
-        assert refused[0]["error_class"] == "BlockingIOError"
+        assert fleet.refused_reload()["error_class"] == "BlockingIOError"
         assert fleet.ask("/predict", {"text": "still here"}).status == 200
 
 
@@ -188,20 +186,12 @@ def test_a_reload_survives_any_model(
     with serving(workers=2, BERT_MODEL=str(model), BERT_CACHE=str(tmp_path / "cache")) as fleet:
         good = (model / name).read_text()
         (model / name).write_text("no JSON" if changed is None else json.dumps(json.loads(good) | changed))
-        os.kill(fleet.master_pid, signal.SIGHUP)
-        wait_for(lambda: fleet.events("successors get the model of the last plan"), "a refused model")
+        fleet.refused_reload()
         assert fleet.ask("/predict", {"text": "still here"}).status == 200
         (model / name).write_text(good)
         fleet.reload()
         assert fleet.ask("/predict", {"text": "served again"}).status == 200
         assert "Traceback" not in fleet.log()
-
-
-def refuse_reload(fleet: Fleet) -> None:
-    event = "reload refused, all stays as it was"
-    before = len(fleet.events(event))
-    os.kill(fleet.master_pid, signal.SIGHUP)
-    wait_for(lambda: len(fleet.events(event)) > before, "a refused reload")
 
 
 def test_a_reload_survives_any_configuration(tmp_path: Path) -> None:
@@ -212,11 +202,14 @@ def test_a_reload_survives_any_configuration(tmp_path: Path) -> None:
     with serving(workers=2, command=[GUNICORN[0], "-c", str(own), GUNICORN[1]]) as fleet, serving(workers=1) as other:
         for bad in ("1 +", "raise SystemExit('no')", "import no_such_module"):
             own.write_text(bad)
-            refuse_reload(fleet)
+            assert "gunicorn's configuration: " in fleet.refused_reload()["reason"]
             assert fleet.ask("/predict", {"text": "still here"}).status == 200
         own.write_text(good + f"\nbind = '127.0.0.1:{other.port}'\n")
-        fleet.reload()
-        assert "it is in use" in fleet.events("the old address stays")[0]["reason"]
+        assert "it is in use" in fleet.refused_reload()["reason"]
+        own.write_text(good + "\nbind = 'unix:/no/such/folder/socket'\n")
+        assert "cannot listen on /no/such/folder/socket" in fleet.refused_reload()["reason"]
+        kill_one(fleet)
+        wait_for(lambda: fleet.metric("bert_workers_ready") == 2, "a successor on the old address", timeout_s=10)
         before, after = fleet.port, free_port()
         own.write_text(good + f"\nbind = '127.0.0.1:{after}'\n")
         fleet.reload(port_after=after)

@@ -25,15 +25,18 @@ def asking(pool: ThreadPoolExecutor, fleet: Fleet, body: Any) -> Future[int]:
     return future
 
 
+@pytest.mark.parametrize("is_group", [False, True])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_what_is_in_is_answered(number: int) -> None:
-    with serving(workers=2) as fleet, ThreadPoolExecutor(1) as pool:
+def test_what_is_in_is_answered(number: int, is_group: bool) -> None:
+    """Told to the master alone, or to the whole group: so does a terminal with INT, and systemd with TERM."""
+    with serving(workers=2, BERT_DRAIN_DELAY_S="1.5") as fleet, ThreadPoolExecutor(1) as pool:
         answer = asking(pool, fleet, LONG)
-        os.killpg(fleet.process.pid, number) if number is signal.SIGINT else os.kill(fleet.master_pid, number)
+        (os.killpg if is_group else os.kill)(fleet.process.pid, number)
         assert not answer.done(), "it is still being answered at the signal"
         assert answer.result(60) == 200
         assert fleet.process.wait(30) == 0
         assert fleet.events("fleet ended")[0]["exit_status"] == 0
+        assert not fleet.events("worker lost")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
@@ -133,6 +136,30 @@ def test_a_successor_takes_over_and_nobody_hears_not_ready() -> None:
         assert len(fleet.workers()) == 2
         os.kill(fleet.master_pid, signal.SIGINT)  # without the delay
         wait_for(lambda: not is_running(fleet.master_pid), "the successor's end")
+
+
+def test_a_successor_hands_back_and_nobody_hears_not_ready() -> None:
+    """A rollback: USR2, then TERM to the new master."""
+    with serving(workers=2, BERT_DRAIN_DELAY_S="30") as fleet:
+        os.kill(fleet.master_pid, signal.SIGUSR2)
+        wait_for(lambda: len(fleet.events("all workers ready")) == 2, "a successor")
+        os.kill(fleet.parent_of(fleet.events("worker ready")[-1]["pid"]), signal.SIGTERM)
+        while not fleet.events("the successor ended, this fleet serves on"):
+            assert fleet.ask("/readyz").status == 200
+        assert fleet.ask("/predict", {"text": "still here"}).status == 200
+        os.kill(fleet.master_pid, signal.SIGTERM)
+        wait_for(lambda: fleet.ask("/readyz").status == 503, "not ready, now that it is alone", timeout_s=5)
+        os.kill(fleet.master_pid, signal.SIGINT)
+        assert fleet.process.wait(20) == 0
+
+
+def test_a_worker_that_somebody_tells_to_stop_is_replaced() -> None:
+    with serving(workers=2) as fleet:
+        told = fleet.workers()[0]
+        os.kill(told, signal.SIGTERM)
+        wait_for(lambda: not is_running(told), "its end", timeout_s=10)
+        wait_for(lambda: fleet.metric("bert_workers_ready") == 2, "a successor", timeout_s=10)
+        assert fleet.metric('bert_worker_restarts_total{reason="exit"}') == 1
 
 
 def test_a_successor_that_cannot_serve_leaves_the_old_fleet_alone(tmp_path: Any) -> None:

@@ -111,10 +111,10 @@ def test_what_was_put_in_place_stays_until_something_better_is_named(
         kill_and_wait(fleet, target)
         assert target.fingerprint() == second
         name_model(config, tmp_path / "nowhere")
-        hang_up(fleet, target)
+        fleet.refused_reload()
         assert target.fingerprint() == second
         config.write_text("modle = 1")
-        hang_up(fleet, target)
+        fleet.refused_reload()
         assert target.fingerprint() == second
         name_model(config, models[0])
         hang_up(fleet, target)

@@ -6,14 +6,17 @@ import os
 import signal
 import socket
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from gunicorn.config import Config
 
+from app.errors import ConfigurationError
 from app.fleet import cores
 from app.process import forking, handover, sockets
-from app.process.births import how
+from app.process.forking import how
 from app.process.handover import Handover
 from app.process.master import Master
 
@@ -56,7 +59,6 @@ def test_why_an_address_cannot_be_had() -> None:
         address = taken.getsockname()
         assert sockets.why_not(address) == f"cannot listen on 127.0.0.1:{address[1]}: it is in use; PORT names another"
     assert sockets.why_not(address) is None
-    assert sockets.why_not("/somewhere/socket") is None
     assert "cannot listen on no.such.host.invalid:80: " in str(sockets.why_not(("no.such.host.invalid", 80)))
     assert "cannot listen on 192.0.2.1:80: " in str(sockets.why_not(("192.0.2.1", 80)))
 
@@ -76,23 +78,27 @@ def test_more_workers_than_twice_the_quota_are_advised_against(
         assert ("WEB_CONCURRENCY=auto" in "".join(capsys.readouterr())) == is_told, (quota, workers)
 
 
-def test_an_old_master_hears_once_that_the_new_fleet_serves(monkeypatch: pytest.MonkeyPatch) -> None:
-    pipe = Handover()
-    for name, value in pipe.environment().items():
-        monkeypatch.setenv(name, value)
-    assert not pipe.is_ready()
-    handover.say_ready()
-    assert pipe.is_ready()
-    assert pipe.is_ready()
-    handover.say_ready()  # there is nobody to be told any more
-    pipe.close()
+def test_each_master_hears_whether_the_other_s_fleet_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    own, others = socket.socketpair()
+    old = Handover(own, other_serves=False)
+    monkeypatch.setenv(handover.VARIABLE, str(others.detach()))
+    new = handover.inherited()
+    assert new
+    assert handover.inherited() is None, "it is not handed on to workers"
+    assert (old.other_serves(), new.other_serves()) == (False, True)
+    new.say(handover.SERVES)
+    assert (old.other_serves(), old.other_serves()) == (True, True)
+    old.say(handover.LEAVES)
+    assert not new.other_serves()
+    new.close()
+    assert not old.other_serves(), "who is gone does not serve"
+    old.say(handover.LEAVES)  # to nobody
+    old.close()
 
 
-def test_a_new_master_that_ends_before_it_serves_has_not_said_so() -> None:
-    pipe = Handover()
-    pipe.forked()
-    assert not pipe.is_ready()
-    pipe.close()
+def test_a_variable_that_somebody_set_by_hand_is_no_handover(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(handover.VARIABLE, "nonsense")
+    assert handover.inherited() is None
 
 
 def test_sockets_of_somebody_else_are_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,3 +106,35 @@ def test_sockets_of_somebody_else_are_not_tried(monkeypatch: pytest.MonkeyPatch)
     assert not sockets.are_given(alone)
     monkeypatch.setenv("LISTEN_FDS", "1")
     assert sockets.are_given(alone)
+
+
+def test_a_path_is_nobody_else_s_to_take_or_to_remove(tmp_path: Path) -> None:
+    """gunicorn takes it from who listens there, and removes whatever lies there at its end."""
+    path = str(tmp_path / "socket")
+    assert sockets.why_not(path) is None
+    configuration = Config()
+    configuration.set("bind", f"unix:{path}")
+    (first,) = sockets.opened([], configuration, None)
+    assert sockets.why_not(path) == f"cannot listen on {path}: it is in use"
+    Path(path).unlink()
+    (second,) = sockets.opened([], configuration, None)
+    sockets.close([first])
+    assert Path(path).exists(), "it is the second's now"
+    sockets.close([second])
+    assert not Path(path).exists()
+
+
+def test_another_address_is_had_or_nothing_changes(tmp_path: Path) -> None:
+    here, there, nowhere = (f"unix:{tmp_path}/{name}" for name in ("here", "there", "no/where"))
+    configuration = Config()
+    configuration.set("bind", here)
+    before = sockets.opened([], configuration, None)
+    configuration.set("bind", [there, nowhere])
+    with pytest.raises(ConfigurationError, match=r"cannot listen on .*no/where"):
+        sockets.opened(before, configuration, None)
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+    configuration.set("bind", [there, here])
+    after = sockets.opened(before, configuration, None)
+    assert after[1] is before[0], "what is the same stays open"
+    sockets.close(after)
+    assert list(tmp_path.iterdir()) == []
