@@ -34,7 +34,8 @@ class Planner:
         Raises ConfigurationError if it did not end well: what it died of, the master must not try itself.
         """
         if status:
-            raise ConfigurationError(f"planning ended with {how(status)}")
+            ((name, value),) = how(status).items()
+            raise ConfigurationError(f"planning ended with {name} {value}")
         return pickle.loads(self._memory[:])  # noqa: S301 - of our own child
 
     def stop(self) -> None:
