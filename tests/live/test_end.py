@@ -15,7 +15,7 @@ import pytest
 from tests.live.fleet import Fleet, is_running, serving, wait_for
 
 # Different texts, for equal ones are computed once.
-LONG = {"text": [f"word{number} " * 300 for number in range(120)]}
+LONG = {"text": [f"word{number} " * 300 for number in range(80)]}
 
 
 def asking(pool: ThreadPoolExecutor, fleet: Fleet, body: Any) -> Future[int]:
@@ -29,7 +29,7 @@ def asking(pool: ThreadPoolExecutor, fleet: Fleet, body: Any) -> Future[int]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_what_is_in_is_answered(number: int, is_group: bool) -> None:
     """Told to the master alone, or to the whole group: so does a terminal with INT, and systemd with TERM."""
-    with serving(workers=2, BERT_DRAIN_DELAY_S="1.5") as fleet, ThreadPoolExecutor(1) as pool:
+    with serving(workers=2, BERT_DRAIN_DELAY_S="0.5") as fleet, ThreadPoolExecutor(1) as pool:
         answer = asking(pool, fleet, LONG)
         (os.killpg if is_group else os.kill)(fleet.process.pid, number)
         assert not answer.done(), "it is still being answered at the signal"

@@ -43,7 +43,7 @@ def holding(config: Path, state: str, lock: str, workers: int) -> Iterator[tuple
         yield fleet, Target(fleet.port, fleet.master_pid, workers, state == "shared", config)
 
 
-@pytest.mark.parametrize("lock", ["none", "rwlock", "mutex"])
+@pytest.mark.parametrize("lock", ["none", "rwlock"])
 def test_one_process_replaces_its_model_in_place(config: Path, models: list[Path], lock: str) -> None:
     with holding(config, "shared", lock, 1) as (fleet, target):
         info = json.loads(target.ask("GET", "/info")[2])
