@@ -51,10 +51,10 @@ def _do(work: Callable[[], Any], writing: int) -> None:
     os._exit(0)
 
 
-def end_with_parent() -> None:
-    """Have the kernel kill this process when its parent ends; on Linux, elsewhere it ends by itself."""
+def end_with_parent(number: int = signal.SIGKILL) -> None:
+    """Have the kernel send this process a signal when its parent ends; on Linux, elsewhere it ends by itself."""
     with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(number))
 
 
 def _pickled(result: Any, error: BaseException | None) -> bytes:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 from collections.abc import Callable
 from typing import Any, Never
 
+from ..encoder import end_with_parent
 from ..fleet import logs
 
 # A Ctrl-C reaches the whole group, and the master alone decides; the others are the master's own.
 PASSED_OVER = {signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
 HEARD = {signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD} | PASSED_OVER
-PR_SET_PDEATHSIG = 1
 
 
 def fork(child: Callable[[], object], failed: Callable[[BaseException], object]) -> int:
@@ -30,7 +29,9 @@ def fork(child: Callable[[], object], failed: Callable[[BaseException], object])
             for number in HEARD:
                 signal.signal(number, signal.SIG_IGN if number in PASSED_OVER else signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            _end_with(master_pid)
+            end_with_parent(signal.SIGTERM)
+            if os.getppid() != master_pid:
+                os._exit(1)  # it had ended before
             _live(child, failed)
         return pid
     finally:
@@ -50,15 +51,6 @@ def _live(child: Callable[[], object], failed: Callable[[BaseException], object]
     finally:
         logs.close()
         os._exit(code)
-
-
-def _end_with(master_pid: int) -> None:
-    """Have Linux send TERM should the master die; whoever finds it dead already ends at once."""
-    prctl: Any = getattr(ctypes.CDLL(None), "prctl", None)
-    if prctl:
-        prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
-    if os.getppid() != master_pid:
-        os._exit(1)
 
 
 def told(error: BaseException) -> dict[str, Any]:
