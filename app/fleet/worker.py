@@ -55,8 +55,8 @@ HEAD = (
     "X-Request-Id: {}\r\nContent-Length: {}\r\n\r\n"
 )
 HEARTBEAT_S = 1
-# Nobody waits, or went away, or the master has closed the socket for all of us.
-NOBODY = {errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK, errno.EINVAL}
+# Nobody waits, or the master has closed the socket for all of us.
+NOBODY = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EINVAL}
 log = structlog.get_logger("serve-bert")
 
 
@@ -139,8 +139,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         try:
             client, address = listener.accept()
         except OSError as error:
-            if error.errno in NOBODY:
-                return False
+            if error.errno in NOBODY | {errno.ECONNABORTED}:
+                return error.errno not in NOBODY  # one that has gone away says nothing of those behind it
             raise
         self.nr_conns += 1
         connection = TConn(self.cfg, client, address, listener.getsockname())

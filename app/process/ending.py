@@ -20,7 +20,7 @@ log = structlog.get_logger("serve-bert")
 
 
 def begin(arbiter: Any, delay_s: float) -> None:
-    """Say that nobody is ready, and answer on. Raises StopIteration where a successor serves the same socket already.
+    """Say that nobody is ready, and answer on. Raises StopIteration where another fleet serves the same socket.
 
     Asked for a second time, it is over at once.
     """

@@ -21,8 +21,9 @@ def init_app(app: Flask) -> None:
 
 def check_key() -> None:
     """Raise UnauthorizedError unless the request may be answered."""
-    keys = [key.strip().encode() for key in services().settings.api_key.split(",") if key.strip()]
-    if not keys or request.path in PUBLIC_PATHS or cors.is_asked_first():
+    settings = services().settings
+    keys = [key.strip().encode() for key in settings.api_key.split(",") if key.strip()]
+    if not keys or request.path in PUBLIC_PATHS or (settings.cors_origins and cors.is_asked_first()):
         return
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     offered = given.strip().encode() if scheme.lower() == "bearer" else b""

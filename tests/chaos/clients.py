@@ -85,11 +85,6 @@ class Clients:
         """Requests that were asked again, on a new connection."""
         return self._driver.retried
 
-    @property
-    def in_flight(self) -> int:
-        """Requests that have no answer yet."""
-        return len(self._driver.busy)
-
     def mark(self) -> int:
         """This moment, for `since`."""
         return len(self._driver.samples)

@@ -26,6 +26,10 @@ def test_without_the_setting_no_page_reads_an_answer(site: Site) -> None:
         assert not [name for name in answer.headers.keys() if name.startswith("Access-Control")]  # noqa: SIM118
 
 
+def test_without_the_setting_a_key_is_asked_for_first(make_site: Callable[..., Site]) -> None:
+    assert make_site(BERT_API_KEY="k").client.open("/predict", **ASKED_FIRST).status_code == 401
+
+
 @pytest.mark.parametrize(
     ("origins", "allowed"),
     [("*", "*"), (ORIGIN, ORIGIN), (f"https://other.example, {ORIGIN}", ORIGIN), ("https://other.example", None)],
