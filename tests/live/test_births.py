@@ -115,13 +115,13 @@ def test_no_descriptor_to_be_had() -> None:
 
 
 def test_whatever_becomes_of_the_temporary_folder(tmp_path: Path) -> None:
-    """Emptied, gone, or a file in its place; each followed by a death, a reload and a recycling."""
+    """Gone, or a file in its place; each followed by a death, a reload and a recycling."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     command = [GUNICORN[0], "--max-requests", "60", "--worker-tmp-dir", str(folder), GUNICORN[1]]
     with serving(workers=2, command=command, TMPDIR=str(folder)) as fleet:
         asked = 0
-        harms: list[Callable[[], object]] = [lambda: None, folder.rmdir, folder.touch]
+        harms: list[Callable[[], object]] = [lambda: None, lambda: shutil.rmtree(folder), folder.touch]
         for harm in harms:
             harm()
             assert fleet.process.poll() is None

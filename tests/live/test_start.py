@@ -83,6 +83,7 @@ os.memfd_create = os.sched_getaffinity = refused
 """
 
 
+@pytest.mark.skipif(bool(os.environ.get("TEST_ENGINE")), reason="torch itself asks which cores it may use")
 def test_calls_that_a_sandbox_refuses(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(REFUSED_CALLS)
     unwritable = "/proc/none"
