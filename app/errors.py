@@ -139,3 +139,35 @@ class BackendError(RequestError):
 
     status = 500
     error_type = "Backend"
+
+
+class ClientGoneError(RequestError):
+    """The client has ended the connection, or its own side of it, before its answer was made."""
+
+    status = 499
+    error_type = "ClientGone"
+
+    def __init__(self) -> None:
+        super().__init__("the client has gone")
+
+
+class WrongAddressError(RequestError):
+    """The path is not served at the address that was asked."""
+
+    status = 404
+    error_type = "NotFound"
+
+    def __init__(self) -> None:
+        super().__init__("BERT_ADMIN_BIND serves /livez, /readyz, /info and /metrics alone; ask at the other address")
+
+
+class OverdueError(RequestError):
+    """A request has taken longer than one may."""
+
+    status = 504
+    error_type = "Timeout"
+
+    def __init__(self, took_s: float) -> None:
+        super().__init__(
+            f"this request was given up after {took_s:.1f} s, for BERT_TIMEOUT_S is over; send its texts in several"
+        )

@@ -23,11 +23,13 @@ Count = Annotated[int, Meta(ge=1)]
 # Printable ASCII without spaces, as it goes into a header; several keys are separated by commas.
 KEYS = "^([!-+.-~-]+(, ?[!-+.-~-]+)*)?$"
 PATHS = "(plain|plain_tiles|avx2|avx512|avx512_vnni|avx512_bf16|amx_bf16|amx_int8)"
+ADMIN_BIND = r"^(.+:[1-9]\d{0,4})?$"
 SECRET = Meta(extra={"secret": True}, pattern=KEYS)
 ORIGINS = r"^(\*|(https?://[^\s,/]+(, ?https?://[^\s,/]+)*)?)$"
 WANTED = {
     "workers": "auto, or a number from 1 to 1024",
     "isa": f"auto, or one or more of {PATHS.strip('()').replace('|', ', ')}, commas between",
+    "admin_bind": "HOST:PORT",
     "cors_origins": "*, or origins as https://example.org, commas between",
 }
 """What a setting takes, where its type does not say it well."""
@@ -42,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     threads: Annotated[int, Meta(ge=1, le=256)]
     host: Annotated[str, Meta(min_length=1)]
     port: Annotated[int, Meta(ge=0, le=65535)]
+    admin_bind: Annotated[str, Meta(pattern=ADMIN_BIND)]
     model: Annotated[str, Meta(min_length=1)]
     model_sha256: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]
     engine: Literal["auto", "native", "sentence-transformers"]
@@ -60,6 +63,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: Annotated[str, Meta(pattern=ORIGINS)]
     timeout_s: Count
     graceful_timeout_s: Count
+    client_timeout_s: Count
+    keep_alive_s: Annotated[int, Meta(ge=0)]
     drain_delay_s: Annotated[float, Meta(ge=0, le=3600)]
     log_level: Literal["debug", "info", "warning", "error"]
     log_format: Literal["auto", "json", "console"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .checkpoint import Checkpoint, verify
 from .child import end_with_parent
-from .contract import Bounds, Embeddings, Encoder, ModelInfo, Pooling
+from .contract import Bounds, Embeddings, Encoder, ModelInfo, Pooling, look_away
 from .locking import guarded, replaced
 from .plan import MODEL_SETTINGS, Plan, import_engine, open_encoder, plan, plan_as, verify_and_plan, verify_as
 from .waiting import Progress
@@ -27,6 +27,7 @@ __all__ = [
     "end_with_parent",
     "guarded",
     "import_engine",
+    "look_away",
     "open_encoder",
     "plan",
     "plan_as",

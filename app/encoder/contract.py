@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -58,6 +58,10 @@ class ModelInfo:
     prompts: dict[str, str]
 
 
+def look_away() -> None:
+    """Let nothing end a request."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What a request may cost, once its texts are tokenized and cut; 0: no bound."""
@@ -66,6 +70,8 @@ class Bounds:
     """Of all texts together."""
     numbers: int = 0
     """Of an answer with a vector for each token."""
+    look: Callable[[], None] = look_away
+    """Called between parts of the work; it raises what ends the request: its client has gone, its time is over."""
 
     def check(self, tokens: int, numbers: int) -> None:
         """Raise InvalidInputError if texts of so many tokens, or an answer of so many numbers, are too much."""
@@ -110,6 +116,6 @@ class Encoder(Protocol):
         `normalize` None does as the model's own files say; `pooling` "none" gives token vectors, which are
         normalised only if `normalize` is true. Raises TextTooLongError if a text is over the limit and `truncate`
         is false, NoTokensError if a text has none,
-        InvalidInputError if `bounds` are exceeded, BackendError if a vector is not finite.
+        InvalidInputError if `bounds` are exceeded, BackendError if a vector is not finite, and what `bounds.look` does.
         """
         ...

@@ -63,6 +63,7 @@ class TorchEncoder:
         vectors: list[np.ndarray] = [np.empty(0, np.float32)] * len(texts)
         with torch.inference_mode():
             for positions, features in prepared.batches:
+                bounds.look()
                 found = self._token_vectors(features) if pooling == "none" else self._text_vectors(features)
                 for position, vector in zip(positions, found, strict=True):
                     vectors[position] = vector

@@ -14,8 +14,10 @@ from collections.abc import Collection
 
 # More rows than any fleet has workers: a reload runs the old and the new ones side by side. 64 KiB, touched on use.
 SLOTS = 4096
+# The master's place among the sizes.
+MASTER = SLOTS
 # Numbers that are not a slot's.
-WORDS = 7
+WORDS = 8
 # Room for the settings that a replacement was made by: a few names and paths.
 NOTE_BYTES = 1 << 16
 
@@ -58,12 +60,17 @@ class Board:
     """Whether the fleet is about to end: no worker is ready any more, whatever it does."""
     is_handed_over = Word(5)
     """Whether another fleet answers on the same socket, so that it stays ready though this one ends."""
-    _note_bytes = Word(6)
+    sized_ms = Word(6)
+    """When `sizes` were taken, by the monotonic clock."""
+    _note_bytes = Word(7)
 
     def __init__(self, workers: int = 1, threads: int = 1) -> None:
-        word_bytes = 8 * (2 * SLOTS + WORDS)
-        shared = memoryview(mmap.mmap(-1, word_bytes + NOTE_BYTES))
-        self.words, self._note = shared[:word_bytes].cast("q"), shared[word_bytes:]
+        word_bytes, size_bytes = 8 * (2 * SLOTS + WORDS), 16 * (SLOTS + 1)
+        shared = memoryview(mmap.mmap(-1, word_bytes + size_bytes + NOTE_BYTES))
+        self.words = shared[:word_bytes].cast("q")
+        self.sizes = shared[word_bytes:][:size_bytes].cast("q")
+        """Bytes of memory of each slot's worker, and of the master behind them: all, and what is its alone."""
+        self._note = shared[word_bytes + size_bytes :]
         self.workers = workers
         self.threads = threads
 
@@ -93,6 +100,7 @@ class Board:
         """Say that nobody holds the slot."""
         self.words[2 * slot + 1] = State.ABSENT
         self.words[2 * slot] = 0
+        self.sizes[2 * slot] = 0
 
     def state(self, slot: int) -> State:
         """What the slot's worker is doing."""

@@ -23,7 +23,11 @@ class Heartbeat:
 
     def notify(self) -> None:
         """This worker lives."""
-        self._seen_s[0] = time.monotonic()
+        self.seen(time.monotonic())
+
+    def seen(self, when_s: float) -> None:
+        """This worker was last seen alive then, by the monotonic clock."""
+        self._seen_s[0] = when_s
 
     def last_update(self) -> float:
         """When it was last seen alive, by the monotonic clock. Raises ValueError once closed."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -36,12 +35,9 @@ class FleetCollector(Collector):
             "bert_worker_pss_bytes", "Memory, shared pages divided among their users.", labels=["slot"]
         )
         private = GaugeMetricFamily("bert_worker_private_bytes", "Memory that nobody else uses.", labels=["slot"])
-        processes = {"master": os.getppid(), **{str(slot): pid for slot, pid in self.board.pids().items()}}
-        for slot, pid in processes.items():
-            found = memory.of_process(pid)
-            if found:
-                pss.add_metric([slot], found.pss_bytes)
-                private.add_metric([slot], found.private_bytes)
+        for slot, found in memory.of_fleet(self.board).items():
+            pss.add_metric([slot], found.pss_bytes)
+            private.add_metric([slot], found.private_bytes)
         yield from (pss, private)
 
 

@@ -24,7 +24,7 @@ from .. import names  # noqa: E402
 from .. import settings as all_settings  # noqa: E402
 from ..errors import ConfigurationError  # noqa: E402
 from ..fleet import boot, cores, logs  # noqa: E402
-from ..fleet.worker import Worker  # noqa: E402
+from ..server.worker import Worker  # noqa: E402
 from ..settings import Settings  # noqa: E402
 from . import life  # noqa: E402
 from .master import Master  # noqa: E402
@@ -61,7 +61,7 @@ def _gunicorn_settings(settings: Settings) -> dict[str, Any]:
         "threads": settings.threads if settings.is_shared else 1,
         "timeout": settings.timeout_s,
         "graceful_timeout": settings.graceful_timeout_s,
-        "keepalive": 5,
+        "keepalive": settings.keep_alive_s,
         "loglevel": settings.log_level,
         "logger_class": logs.GunicornLogger,
         "logconfig_dict": logs.gunicorn_config(settings),

@@ -12,6 +12,7 @@ from .. import load_model
 from ..errors import ModelRefusedError
 from ..fleet import board, logs, metrics
 from ..web.services import Services
+from . import admin
 
 log = structlog.get_logger("serve-bert")
 
@@ -32,7 +33,11 @@ def post_fork(server: Any, worker: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Before it accepts: map the model, check it, say that it is ready."""
     began = time.monotonic()
-    worker.metrics = worker.wsgi.extensions[Services.NAME].metrics
+    services = worker.wsgi.extensions[Services.NAME]
+    worker.metrics = services.metrics
+    worker.body_bytes = services.settings.max_body_bytes
+    worker.client_timeout_s = services.settings.client_timeout_s
+    worker.is_for_admin = lambda listener: admin.is_at(listener, services.settings.admin_bind)
     logs.count_dropped(worker.metrics.log_lines_dropped.inc)
     try:
         load_model(worker.wsgi, worker.plan)

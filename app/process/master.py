@@ -13,7 +13,7 @@ from ..errors import ConfigurationError, ModelRefusedError
 from ..fleet import board, boot, cores, facts, logs, metrics
 from ..fleet.series import Store
 from ..settings import Origin, Settings
-from . import sockets
+from . import admin, sockets
 from .arbiter import Arbiter
 from .planning import Planning
 
@@ -36,6 +36,7 @@ class Master:
     def on_starting(self, server: Any) -> None:
         """Before it listens: verify the model, import what the workers share."""
         try:
+            admin.join(server.cfg, self._settings.admin_bind)
             self._check(server)
             Arbiter.adopt(server)
             self._planning.first(server)
@@ -54,10 +55,16 @@ class Master:
     def when_ready(self, server: Any) -> None:
         """It listens."""
         sockets.remember(server.LISTENERS)
+        bind = self._settings.admin_bind
+        if bind and not any(admin.is_at(listener, bind) for listener in server.LISTENERS):
+            log.warning(
+                "nobody listens at BERT_ADMIN_BIND: it is not among the sockets that were handed over", bind=bind
+            )
 
     def on_reload(self, server: Any) -> None:
         """At a reload (HUP), under the new settings, which are not in force yet: plan the model again."""
         self._check_workers(server.app.cfg)
+        admin.join(server.app.cfg, self._settings.admin_bind)
         boot.started = time.monotonic()
         server.plan_again(self._planning.find, lambda checkpoint: self._take(server, checkpoint))
 
@@ -88,6 +95,8 @@ class Master:
         """Raise ConfigurationError at what gunicorn was asked for and cannot be."""
         if server.cfg.preload_app:
             raise ConfigurationError("--preload cannot be used: each worker makes its own application, after the fork")
+        if server.cfg.is_ssl:
+            raise ConfigurationError("--certfile and --keyfile cannot be used: a proxy in front speaks TLS")
         self._check_workers(server.cfg)
         if not sockets.are_given(server):
             reason = sockets.await_free(server.cfg.address)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from ..settings import Settings
-from . import admin, auth, cors, failures, hooks, info, metrics, page, predict, probes
+from . import admin, attended, auth, cors, failures, hooks, info, metrics, page, predict, probes
 from .services import Services
 
 BLUEPRINTS = (predict.routes, info.routes, probes.routes, metrics.routes, page.routes)
@@ -16,6 +16,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     cors.init_app(app, settings)
     hooks.init_app(app)
+    attended.init_app(app)
     auth.init_app(app)
     failures.init_app(app)
     for blueprint in BLUEPRINTS:

@@ -6,10 +6,12 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, g
+from flask import Response, g, request
 
-from ..encoder import Bounds, Embeddings, Pooling
+from ..encoder import Bounds, Embeddings, Pooling, look_away
 from ..errors import InvalidInputError, TextError
+from ..server.watch import LOOK
+from ..settings import Settings
 from .answers import json_response
 from .hooks import milliseconds, note
 from .schemas import called, checked_texts, place
@@ -28,17 +30,21 @@ class Options:
 def embed(text: str | list[str], options: Options, *, key: str) -> Embeddings:
     """Encode the text or texts that stand under `key` in the request, and record what it took.
 
-    Raises EmptyInputError, InvalidInputError (TextError with its place), NotReadyError, BackendError.
+    Raises EmptyInputError, InvalidInputError (TextError with its place), NotReadyError, BackendError, and
+    ClientGoneError or OverdueError between two parts of a long one.
     """
     service = services()
     texts = checked_texts(text, service.settings, key)
     encoder = service.ready_encoder()
     g.decode_s = time.perf_counter() - g.started
     truncate = service.settings.truncate if options.truncate is None else options.truncate
-    bounds = Bounds(service.settings.max_request_tokens, service.settings.max_unpooled_numbers)
     try:
         found = encoder.encode(
-            texts, normalize=options.normalize, truncate=truncate, pooling=options.pooling, bounds=bounds
+            texts,
+            normalize=options.normalize,
+            truncate=truncate,
+            pooling=options.pooling,
+            bounds=_bounds(service.settings),
         )
     except InvalidInputError as error:
         where = f"$.{key}"
@@ -49,6 +55,12 @@ def embed(text: str | list[str], options: Options, *, key: str) -> Embeddings:
         raise
     _record(found, texts)
     return found
+
+
+def _bounds(settings: Settings) -> Bounds:
+    """What a request may cost; our own server also tells whether anybody waits for it any more."""
+    look = request.environ.get(LOOK, look_away)
+    return Bounds(settings.max_request_tokens, settings.max_unpooled_numbers, look)
 
 
 def respond(content: Any, found: Embeddings) -> Response:

@@ -78,6 +78,7 @@ def finish(response: Response) -> Response:
         method=method,
         route=route,
         path=quote(request.path)[:LOGGED_PATH_CHARS],
+        client=request.environ.get("REMOTE_ADDR", ""),
         status=response.status_code,
         payload_bytes=g.body.bytes_read,
         response_bytes=answered_bytes,

@@ -14,6 +14,7 @@ threads.pin()
 from tests.chaos.endings import orphans, terms, unread  # noqa: E402
 from tests.chaos.kills import kills  # noqa: E402
 from tests.chaos.restarts import hand_over, hang_up, restarts  # noqa: E402
+from tests.chaos.slow import held, slow  # noqa: E402
 from tests.chaos.table import Row, drawn  # noqa: E402
 
 
@@ -26,6 +27,7 @@ def main() -> None:
         "handover": lambda: [restarts("USR2, and TERM to the old master", hand_over, times, window_s)],
         "kills": lambda: kills(rounds),
         "terms": lambda: [terms(times)],
+        "slow": lambda: [slow(5 if not quick else 1), held(3 if not quick else 1)],
         "log": lambda: [unread(4 * window_s)],
         "master": lambda: [orphans()],
     }

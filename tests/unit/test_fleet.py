@@ -10,11 +10,14 @@ from pathlib import Path
 import gunicorn
 import pytest
 from gunicorn.arbiter import Arbiter as Stock
+from gunicorn.asgi.parser import PythonProtocol
+from gunicorn.workers.base import Worker as StockWorker
 
 from app.fleet import cores, memory, threads
 from app.fleet.board import Board, Readiness, State, lowest_free
 from app.fleet.heartbeat import Heartbeat
 from app.process.arbiter import BUILT_FOR, Arbiter
+from app.server.worker import Worker
 
 
 def test_a_slot_is_reused_once_its_worker_is_gone() -> None:
@@ -128,3 +131,16 @@ def test_the_arbiter_is_written_for_the_gunicorn_of_the_lock() -> None:
     own = {name for name in vars(Arbiter) if callable(getattr(Arbiter, name)) and not name.startswith("__")}
     added = {"adopt", "members", "plan_again", "stop_planner", "_take_plan", "_keep_all", "_bury_successor"}
     assert [name for name in own - added if name not in vars(Stock)] == []
+
+
+def test_the_worker_is_written_for_the_same() -> None:
+    """All that it takes of gunicorn: what it overrides, what it calls, and the one parser of its proxied.py."""
+    own = {name for name in vars(Worker) if callable(getattr(Worker, name)) and not name.startswith("_")}
+    assert own - set(vars(StockWorker)) == {"count_request", "stop"}
+    told = {"age", "ppid", "sockets", "cfg", "alive", "nr", "max_requests", "tmp"}
+    taken = set(StockWorker.__init__.__code__.co_names)
+    assert told <= taken
+    assert isinstance(StockWorker.PIPE, list)
+    reader = PythonProtocol(proxy_protocol="v1")
+    reader.feed(b"PROXY TCP4 1.2.3.4 5.6.7.8 80 8000\r\n")
+    assert reader.proxy_protocol_info["client_addr"] == "1.2.3.4"

@@ -1,4 +1,4 @@
-"""Imports run one way: version, settings, errors ← encoder, fleet ← web ← app ← process, command."""
+"""Imports run one way: version, settings, errors ← encoder, fleet ← server ← web ← app ← process, command."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ ALLOWED = {
     "app.settings": BELOW,
     "app.encoder": BELOW | {"app.settings", "app.encoder"},
     "app.fleet": BELOW | {"app.settings", "app.fleet"},
-    "app.web": BELOW | {"app.settings", "app.encoder", "app.fleet", "app.web"},
+    "app.web": BELOW | {"app.settings", "app.encoder", "app.fleet", "app.server", "app.web"},
     "app.bulk": BELOW | {"app.encoder", "app.bulk"},
     "app.command": BELOW
     | {"app", "app.settings", "app.encoder", "app.fleet", "app.bulk", "app.process", "app.command"},
     "app.__main__": {"app.command"},
-    "app.process": BELOW | {"app", "app.settings", "app.encoder", "app.fleet", "app.web", "app.process"},
+    "app.server": BELOW | {"app.fleet", "app.server"},
+    "app.process": BELOW | {"app", "app.settings", "app.encoder", "app.fleet", "app.web", "app.server", "app.process"},
 }
 HEAVY = {"torch", "transformers", "sentence_transformers", "numpy"}
 FORBIDDEN = {
     "app.web": HEAVY,
     "app.fleet": HEAVY | {"flask", "werkzeug"},
     "app.encoder": {"flask", "werkzeug", "gunicorn", "prometheus_client"},
+    "app.server": HEAVY | {"flask", "werkzeug"},
     "app.process": HEAVY,
     "app.bulk": {"flask", "werkzeug", "gunicorn", "torch", "click"},
     "app.command": {"torch", "numpy"},

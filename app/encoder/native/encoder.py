@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -71,7 +71,7 @@ class NativeEncoder:
         tokenize_s = time.perf_counter() - started
         tokens = sum(len(tokenized[places[text]].ids) for text in texts)
         bounds.check(tokens, tokens * self._hidden if pooling == "none" else 0)
-        found = self._states(tokenized) if pooling == "none" else self._vectors(tokenized)
+        found = (self._states if pooling == "none" else self._vectors)(tokenized, bounds.look)
         found = finished(
             found,
             normalize=normalize,
@@ -88,13 +88,23 @@ class NativeEncoder:
             fingerprint=self.info.fingerprint,
         )
 
-    def _vectors(self, tokenized: list[TokenizedText]) -> list[np.ndarray]:
+    def _vectors(self, tokenized: list[TokenizedText], look: Callable[[], None]) -> list[np.ndarray]:
         """float32 arrays of shape (texts, dimension), a few texts in each, all of them in order."""
-        return [self._forward.vectors(*laid_out(texts)) for texts in calls(tokenized)]
+        found: list[np.ndarray] = []
+        for texts in calls(tokenized):
+            if found:
+                look()
+            found.append(self._forward.vectors(*laid_out(texts)))
+        return found
 
-    def _states(self, tokenized: list[TokenizedText]) -> list[np.ndarray]:
+    def _states(self, tokenized: list[TokenizedText], look: Callable[[], None]) -> list[np.ndarray]:
         """One float32 array a text, shape (tokens, hidden)."""
-        return [self._forward.states(*laid_out([text])) for text in tokenized]
+        found: list[np.ndarray] = []
+        for text in tokenized:
+            if found:
+                look()
+            found.append(self._forward.states(*laid_out([text])))
+        return found
 
 
 def _in_order(found: list[np.ndarray], order: list[int]) -> np.ndarray:

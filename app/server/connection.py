@@ -1,0 +1,156 @@
+"""One client's socket, which never blocks: what has come of its requests, what has not gone yet of its answers."""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections import deque
+
+from .parser import Parser
+
+RECEIVED_BYTES = 65536
+# A head and a body that are sent in one piece cost one call and one packet; larger ones are not worth the copy.
+JOINED_BYTES = 65536
+GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR
+# What a client that has had its last answer still sends goes here.
+_nowhere = bytearray(RECEIVED_BYTES)
+
+
+class Connection:
+    """See the module. The loop's own thread alone touches it, but for `is_gone`."""
+
+    __slots__ = (
+        "ended_s",
+        "is_closing",
+        "is_kept",
+        "is_used",
+        "is_working",
+        "moved_bytes",
+        "parser",
+        "sock",
+        "unsent",
+        "unsent_bytes",
+        "until_s",
+        "watched",
+        "window_bytes",
+    )
+
+    def __init__(self, sock: socket.socket, parser: Parser, until_s: float) -> None:
+        sock.settimeout(0)
+        self.sock = sock
+        self.parser = parser
+        self.until_s = until_s
+        """When it is given up, by the monotonic clock, unless it has moved enough by then."""
+        self.moved_bytes = 0
+        """Sent and received, in all."""
+        self.window_bytes = 0
+        """What had moved when `until_s` was set."""
+        self.unsent: deque[memoryview] = deque()
+        self.unsent_bytes = 0
+        self.watched = 0
+        """What the poller tells us of."""
+        self.is_working = False
+        """Whether one of its requests is being answered."""
+        self.is_kept = False
+        """Whether it is between two requests, after the first."""
+        self.is_used = False
+        """Whether a request of it has been answered."""
+        self.is_closing = False
+        """Whether its last answer has been made."""
+        self.ended_s = 0.0
+        """When our side was shut; 0: it is not."""
+
+    @property
+    def is_coming(self) -> bool:
+        """Whether a part of a request has come, and its rest is waited for."""
+        return not (self.parser.is_between or self.is_working or self.is_closing or self.unsent)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is to be done, and nothing of another request has come."""
+        return self.parser.is_between and not (self.is_working or self.is_closing or self.unsent)
+
+    def receive(self) -> bool:
+        """Take what is there, and have it parsed. False: the client has gone; the parser says what is missing."""
+        try:
+            data = self.sock.recv(RECEIVED_BYTES)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        self.moved_bytes += len(data)
+        if data:
+            self.parser.feed(data)
+        else:
+            self.parser.end()
+        return bool(data)
+
+    def drop(self) -> bool:
+        """Drop what is there. False: nothing more comes."""
+        try:
+            dropped_bytes = self.sock.recv_into(_nowhere)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        self.moved_bytes += dropped_bytes
+        return bool(dropped_bytes)
+
+    def is_gone(self) -> bool:
+        """Whether the client has ended the connection, or only its own side of it: it waits for no answer."""
+        poll = select.poll()
+        poll.register(self.sock, select.POLLRDHUP)
+        return any(events & GONE for _, events in poll.poll(0))
+
+    def has_more(self) -> bool:
+        """Whether there is something to read that nobody has read."""
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def send(self, *parts: bytes) -> bool:
+        """Send now what the socket takes, and keep the rest. False: the client has gone."""
+        if len(parts) > 1 and sum(map(len, parts)) <= JOINED_BYTES:
+            parts = (b"".join(parts),)
+        for part in filter(None, parts):
+            self.unsent.append(memoryview(part))
+            self.unsent_bytes += len(part)
+        return self.send_rest()
+
+    def send_rest(self) -> bool:
+        """Send what the socket takes of what was kept. False: the client has gone."""
+        try:
+            while self.unsent:
+                part = self.unsent[0]
+                sent = self.sock.send(part)
+                self.moved_bytes += sent
+                self.unsent_bytes -= sent
+                if sent < len(part):
+                    self.unsent[0] = part[sent:]
+                else:
+                    self.unsent.popleft()
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return True
+
+    def wait_until(self, until_s: float) -> None:
+        """Give the client until then; what it has moved so far does not count any more."""
+        self.until_s = until_s
+        self.window_bytes = self.moved_bytes
+
+    def end(self, now_s: float) -> bool:
+        """Shut our side: the client knows then that nothing more comes. False: it has gone already."""
+        self.ended_s = now_s
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.parser.close()
+        self.unsent.clear()
+        self.sock.close()

@@ -1,0 +1,67 @@
+"""What the loop is told: by what terms clients are served, and by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..fleet.metrics import Metrics
+from .environ import Trust
+from .parser import Limits
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a client may take, in seconds, to send a request or to take its answer, and to ask again (0: not)."""
+
+    client_s: float
+    keep_alive_s: float
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What holds for every connection."""
+
+    limits: Limits
+    patience: Patience
+    connections: int
+    """How many at most; for another one, who is nearest to his end has to go."""
+    threads: int
+    """Requests that are answered at a time."""
+    forwarders: Trust
+    """Who may send X-Forwarded-For."""
+    proxies: Trust
+    """Who may speak the PROXY protocol."""
+    proxy_protocol: str
+    """"off", "v1", "v2" or "auto"."""
+    is_for_admin: bool = False
+    """Whether these are the attendant's clients."""
+
+
+class Host(Protocol):
+    """The worker: its application (PEP 3333), what counts its refusals, and whether it goes on."""
+
+    @property
+    def wsgi(self) -> Callable[..., Any]:
+        """See PEP 3333."""
+        ...
+
+    @property
+    def metrics(self) -> Metrics | None:
+        """Where refusals are counted."""
+        ...
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether it is to go on."""
+        ...
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the whole fleet is about to end: whoever waits is to be answered, and nobody to be kept."""
+        ...
+
+    def count_request(self) -> None:
+        """One more is answered."""
+        ...

@@ -1,0 +1,57 @@
+"""Since when each serving thread is at its present work: what the attendant's heartbeat, and a long request, go by."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from threading import get_ident
+
+from ..errors import ClientGoneError, NotReadyError, OverdueError
+
+# A request's callable for whoever computes, between two steps. It raises what ends the request.
+LOOK = "serve-bert.look"
+# Of a limit: what a request may take for itself, so that it can still say why it ends before it is ended.
+SHARE = 0.9
+
+
+class Watch:
+    """See the module. `timeout_s`: after which a request is overdue; 0: never."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
+        self.stops_by_s = math.inf
+        """When a stopping worker gives up what is not done, by the monotonic clock."""
+        self._since_s: dict[int, float] = {}
+
+    def work(self) -> None:
+        """This thread begins something."""
+        self._since_s[get_ident()] = time.monotonic()
+
+    def rest(self) -> None:
+        """This thread waits."""
+        self._since_s.pop(get_ident(), None)
+
+    def last_free_s(self) -> float:
+        """When all serving threads were last seen to be about to begin something: now, if none is at anything."""
+        return min(list(self._since_s.values()), default=time.monotonic())
+
+    def at_work(self) -> list[int]:
+        """The threads that are at something, longest first."""
+        return sorted(self._since_s, key=lambda thread: self._since_s.get(thread, math.inf))
+
+    def look(self, is_gone: Callable[[], bool]) -> Callable[[], None]:
+        """A look up for a request that begins now: raises ClientGoneError, OverdueError, NotReadyError."""
+        began_s = time.monotonic()
+        overdue_s = began_s + SHARE * self.timeout_s if self.timeout_s else math.inf
+
+        def look() -> None:
+            now_s = time.monotonic()
+            if is_gone():
+                raise ClientGoneError
+            if now_s > overdue_s:
+                raise OverdueError(now_s - began_s)
+            if now_s > self.stops_by_s:
+                raise NotReadyError("this worker is stopping, and its time to finish is over")
+
+        return look

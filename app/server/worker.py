@@ -1,0 +1,178 @@
+"""gunicorn's worker, ours: a thread that serves, and the main one, the attendant, that hears and tells of it.
+
+All that is taken of gunicorn for a worker stands here, and in proxied.py; tests/unit/test_server.py holds it to the
+version that it was written for.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Thread
+from typing import Any
+
+import structlog
+from gunicorn.workers.base import Worker as Stock
+
+from ..fleet.board import State, own_readiness
+from ..fleet.heartbeat import Heartbeat
+from ..fleet.logs import flush, frames
+from ..fleet.metrics import Metrics
+from .environ import Trust
+from .loop import Loop
+from .parser import Limits
+from .terms import Patience, Terms
+from .watch import SHARE, Watch
+
+HEARTBEAT_S = 1.0
+# The kernel hands over a connection that has sent something, and after about seven seconds one that has not.
+DEFER_ACCEPT_S = 5
+log = structlog.get_logger("serve-bert")
+
+
+class Worker(Stock):  # type: ignore[misc]
+    """See the module. Who forks it sets what is annotated here, before `run`."""
+
+    metrics: Metrics | None = None
+    body_bytes: int
+    client_timeout_s: float
+    is_for_admin: Callable[[Any], bool]
+    """Whether one of `sockets` is the attendant's."""
+    alive: bool
+    tmp: Heartbeat
+
+    asked_s = math.inf
+    """When somebody, but not the master, told this worker to stop."""
+    failed = False
+    ends_by_s = math.inf
+    loop: Loop | None = None
+
+    @property
+    def is_serving(self) -> bool:
+        """See `Host`."""
+        return self.alive
+
+    @property
+    def is_draining(self) -> bool:
+        """See `Host`."""
+        return bool(own_readiness().board.is_draining)
+
+    def count_request(self) -> None:
+        """One more is answered; with `max_requests` the worker makes room for a fresh one in time."""
+        self.nr += 1
+        if self.nr >= self.max_requests and self.alive:
+            log.info("worker recycled", pid=self.pid, requests=self.nr)
+            self.stop()
+
+    def init_process(self) -> None:
+        """Ask the kernel to keep connections back until they have sent something."""
+        for listener in self.sockets:
+            if hasattr(socket, "TCP_DEFER_ACCEPT") and listener.sock.family in (socket.AF_INET, socket.AF_INET6):
+                listener.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_ACCEPT_S)
+        super().init_process()
+
+    def run(self) -> None:
+        """Serve in a second thread; in this one, hear signals, tell how long the other is at what, answer probes.
+
+        A thread of its own also has memory of its own: else what requests allocate is cut from what was inherited, and
+        copies its pages (2 MB a worker).
+        """
+        self.watch = Watch(self.cfg.timeout)
+        terms = self._terms()
+        public, admin = self._listeners()
+        self.loop = Loop(self, public, terms, self.watch)
+        attendant = Loop(self, admin, replace(terms, threads=1, is_for_admin=True), self.watch)
+        attendant.wake_by(self.PIPE[0])
+        serving = Thread(target=self._serve, args=(self.loop,), name="serving", daemon=True)
+        serving.start()
+        while serving.is_alive() and time.monotonic() < self.ends_by_s:
+            self._tell()
+            attendant.turn(HEARTBEAT_S)
+        if self.failed:
+            sys.exit(1)
+
+    def _serve(self, loop: Loop) -> None:
+        try:
+            loop.run()
+        except Exception as error:  # noqa: BLE001
+            log.error("the serving thread failed", error_class=type(error).__name__, frames=frames(error))
+            self.failed = True
+        finally:
+            os.write(self.PIPE[1], b".")
+
+    def _tell(self) -> None:
+        """Once a second at least: that we live, unless a request is at it for too long; what befell us meanwhile."""
+        self.tmp.seen(self.watch.last_free_s())
+        flush()
+        if time.monotonic() >= self.asked_s + HEARTBEAT_S:
+            self.asked_s = math.inf
+            if not self.is_draining:
+                self.stop()  # the master does not end, so it was meant for this worker alone
+        if self.alive and not self._has_parent():
+            log.warning("the master is gone, so this worker ends", pid=self.pid)
+            self.stop()
+
+    def _has_parent(self) -> bool:
+        return bool(self.ppid == os.getppid())
+
+    def init_signals(self) -> None:
+        """Leave Ctrl-C, which reaches the whole group, to the master: it tells us once what is in may end."""
+        super().init_signals()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Told to stop. Who tells the whole group (systemd does) means the master, which tells us in its time."""
+        del sig, frame
+        if own_readiness().state is State.STOPPING or not self._has_parent():
+            self.stop()
+        else:
+            self.asked_s = time.monotonic()
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """End at once."""
+        del sig, frame
+        sys.exit(0)
+
+    def handle_abort(self, sig: int, frame: Any) -> None:
+        """The master has not heard of us in time: say where each thread is, and end."""
+        del sig, frame
+        running = sys._current_frames()
+        for thread in self.watch.at_work() if hasattr(self, "watch") else ():
+            where = traceback.extract_stack(running.get(thread))[-12:]
+            log.error("a request hangs", frames=[f"{each.filename}:{each.lineno} {each.name}" for each in where])
+        flush()
+        os._exit(1)
+
+    def stop(self) -> None:
+        """Not ready first; then the loop ends once all that is in is answered, or its time is over."""
+        own_readiness().stop()
+        self.alive = False
+        if self.loop:
+            now_s, grace_s = time.monotonic(), self.cfg.graceful_timeout
+            self.watch.stops_by_s = min(self.watch.stops_by_s, now_s + SHARE * grace_s)
+            self.ends_by_s = min(self.ends_by_s, now_s + grace_s)
+            self.loop.wake()
+
+    def _terms(self) -> Terms:
+        cfg = self.cfg
+        return Terms(
+            Limits(cfg.limit_request_line, cfg.limit_request_fields, cfg.limit_request_field_size, self.body_bytes),
+            Patience(self.client_timeout_s, cfg.keepalive),
+            cfg.worker_connections,
+            cfg.threads,
+            Trust(cfg.forwarded_allow_ips),
+            Trust(cfg.proxy_allow_ips),
+            cfg.proxy_protocol,
+        )
+
+    def _listeners(self) -> tuple[list[socket.socket], list[socket.socket]]:
+        """Those for everybody, and those that the attendant serves."""
+        admin = [listener.sock for listener in self.sockets if self.is_for_admin(listener)]
+        return [listener.sock for listener in self.sockets if listener.sock not in admin], admin

@@ -1,0 +1,22 @@
+"""What is answered at the second address (BERT_ADMIN_BIND): by a thread that must never be long at anything."""
+
+from __future__ import annotations
+
+from flask import Flask, request
+
+from ..errors import WrongAddressError
+from ..server.environ import FOR_ADMIN
+from . import info, metrics, probes
+
+ROUTES = frozenset({probes.routes.name, info.routes.name, metrics.routes.name})
+
+
+def init_app(app: Flask) -> None:
+    """Refuse everything else there."""
+    app.before_request(check_address)
+
+
+def check_address() -> None:
+    """Raise WrongAddressError for a request that came to the wrong address."""
+    if request.environ.get(FOR_ADMIN) and request.url_rule and request.blueprint not in ROUTES:
+        raise WrongAddressError

@@ -1,0 +1,330 @@
+"""The loop on a loopback socket, with an application of a few lines: nobody can hold it up."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+
+from app.errors import ClientGoneError, OverdueError
+from app.server import clients
+from app.server.environ import Trust
+from app.server.loop import Loop
+from app.server.parser import Limits
+from app.server.terms import Patience, Terms
+from app.server.watch import LOOK, Watch
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+BIG_BYTES = 40_000_000
+
+
+class Service:
+    """A host, and an application: it echoes what it is sent; paths make it slow, large or fail."""
+
+    metrics = None
+
+    def __init__(self) -> None:
+        self.is_serving = True
+        self.is_draining = False
+        self.answered = 0
+        self.ended: list[Exception] = []
+        self.go = threading.Event()
+
+    def count_request(self) -> None:
+        self.answered += 1
+
+    def wsgi(self, environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+        path = environ["PATH_INFO"]
+        if path == "/fail":
+            raise RuntimeError("secret")
+        if path == "/wait":
+            self.go.wait(5)
+        if path == "/look":
+            self._look(environ)
+        body = b"a" * BIG_BYTES if path == "/big" else environ["wsgi.input"].read() or b"hello"
+        start("200 OK" if path != "/none" else "204 No Content", [("Content-Type", "text/plain")])
+        return [body]
+
+    def _look(self, environ: dict[str, Any]) -> None:
+        try:
+            for _ in range(500):
+                environ[LOOK]()
+                time.sleep(0.01)
+        except Exception as error:
+            self.ended.append(error)
+            raise
+
+
+class Served:
+    """A running loop."""
+
+    def __init__(self, service: Service, loop: Loop, address: tuple[str, int], watch: Watch) -> None:
+        self.service = service
+        self.loop = loop
+        self.address = address
+        self.watch = watch
+        self.clients = ExitStack()
+
+    def connected(self, data: bytes = b"") -> socket.socket:
+        sock = self.clients.enter_context(socket.create_connection(self.address, timeout=10))
+        sock.sendall(data)
+        return sock
+
+    def asked(self, data: bytes = GET) -> bytes:
+        """All that comes until the connection ends, or half a second passes without a byte."""
+        with self.connected(data) as sock:
+            return received(sock)
+
+
+def received(sock: socket.socket, pause_s: float = 0.5) -> bytes:
+    sock.settimeout(pause_s)
+    data = bytearray()
+    try:
+        while part := sock.recv(1 << 20):
+            data += part
+    except TimeoutError:
+        pass
+    return bytes(data)
+
+
+@contextmanager
+def serving(
+    *,
+    client_s: float = 5,
+    keep_alive_s: float = 5,
+    threads: int = 1,
+    timeout_s: float = 5,
+    connections: int = 1000,
+    body_bytes: int = 1000,
+) -> Iterator[Served]:
+    service, watch = Service(), Watch(timeout_s)
+    limits = Limits(4094, 100, 8190, body_bytes)
+    terms = Terms(limits, Patience(client_s, keep_alive_s), connections, threads, Trust([]), Trust([]), "off")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        loop = Loop(service, [listener], terms, watch)
+        thread = threading.Thread(target=loop.run, daemon=True)
+        thread.start()
+        served = Served(service, loop, listener.getsockname(), watch)
+        try:
+            with served.clients:
+                yield served
+        finally:
+            service.is_serving = False
+            service.go.set()
+            watch.stops_by_s = time.monotonic() + 2
+            loop.wake()
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_one_after_another_on_one_connection(threads: int) -> None:
+    with serving(threads=threads) as served, served.connected() as sock:
+        for number in range(3):
+            sock.sendall(GET)
+            answer = received(sock, 0.2)
+            assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert answer.endswith(b"hello")
+            assert b"Connection: keep-alive" in answer
+            assert served.service.answered == number + 1
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_thousand_at_once_on_one_connection(threads: int) -> None:
+    """No recursion, and in order."""
+    with serving(threads=threads) as served:
+        asks = b"".join(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n%03d" % each for each in range(1000))
+        answers = served.asked(asks)
+        assert [part[:3] for part in answers.split(b"\r\n\r\n")[1:]] == [b"%03d" % each for each in range(1000)]
+
+
+def test_a_request_in_pieces() -> None:
+    with serving() as served, served.connected() as sock:
+        for piece in (b"POST / HT", b"TP/1.1\r\nHost: x\r\nContent-", b"Length: 5\r\n\r\nhe", b"llo"):
+            sock.sendall(piece)
+            time.sleep(0.02)
+        assert received(sock, 0.2).endswith(b"\r\n\r\nhello")
+
+
+def test_who_expects_is_told_to_go_on() -> None:
+    with serving() as served:
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+        with served.connected(head) as sock:
+            assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            sock.sendall(b"tea__")
+            assert received(sock, 0.2).endswith(b"\r\n\r\ntea__")
+
+
+def test_what_http_wants_without_a_body() -> None:
+    with serving() as served:
+        head = served.asked(GET.replace(b"GET", b"HEAD"))
+        assert b"Content-Length: 5\r\n" in head
+        assert head.endswith(b"\r\n\r\n")
+        assert b"Content-Length" not in served.asked(GET.replace(b"/ ", b"/none ", 1))
+        assert served.asked(b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.0 200")
+
+
+def test_a_failing_application_is_a_clean_500_and_tells_nothing() -> None:
+    with serving() as served:
+        answer = served.asked(GET.replace(b"/ ", b"/fail ", 1))
+        assert answer.startswith(b"HTTP/1.1 500 ")
+        assert b"secret" not in answer
+        assert served.asked().startswith(b"HTTP/1.1 200")
+
+
+def test_slow_clients_hold_nobody_up_and_are_given_up() -> None:
+    """In the head, in the body, silent, or slow to read."""
+    with serving(client_s=1, body_bytes=BIG_BYTES) as served:
+        body = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhe"
+        begun = [served.connected(data) for data in [b"GET / HT", body, b""] * 10]
+        readers = [served.connected(GET.replace(b"/ ", b"/big ", 1)) for _ in range(3)]
+        time.sleep(0.1)
+        started = time.monotonic()
+        for _ in range(10):
+            with served.connected(GET) as sock:
+                assert sock.recv(100).startswith(b"HTTP/1.1 200")
+        assert time.monotonic() - started < 1
+        ends = [received(sock, 4) for sock in begun]
+        assert [end[:12] for end in ends] == [b"HTTP/1.1 408", b"HTTP/1.1 408", b""] * 10
+        for sock in readers:
+            assert len(received(sock)) < BIG_BYTES
+        assert time.monotonic() - started < 4
+
+
+def test_there_is_always_room_for_another() -> None:
+    with serving(connections=5) as served:
+        slow = [served.connected(b"GET / HT") for _ in range(20)]
+        time.sleep(0.3)
+        assert served.asked().endswith(b"hello")
+        assert sum(received(sock, 0.1) == b"" and sock.recv(1) == b"" for sock in slow[:10]) == 10, "the oldest went"
+
+
+def test_a_large_body_may_take_longer_while_it_moves() -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n"
+    with serving(client_s=0.5, body_bytes=100_000) as served, served.connected(head) as sock:
+        for _ in range(12):
+            sock.sendall(b"a" * 5000)
+            time.sleep(0.2)
+        assert received(sock, 0.5).count(b"a" * 60_000) == 1
+
+
+def test_a_large_answer_goes_on_while_it_is_read() -> None:
+    with serving(client_s=0.5) as served, served.connected(GET.replace(b"/ ", b"/big ", 1)) as sock:
+        got = 0
+        while got < 20_000_000:
+            got += len(sock.recv(1 << 17))
+            time.sleep(0.005)
+        assert served.asked().endswith(b"hello"), "others meanwhile"
+        assert got + len(received(sock)) > BIG_BYTES
+
+
+def test_too_much_that_nobody_reads_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "UNSENT_BYTES", BIG_BYTES)
+    with serving(client_s=5) as served:
+        readers = [served.connected(GET.replace(b"/ ", b"/big ", 1)) for _ in range(4)]
+        time.sleep(2.5)
+        whole = [len(received(sock)) > BIG_BYTES for sock in readers]
+        assert 0 < sum(whole) < 4
+
+
+def test_an_answer_reaches_who_is_still_sending() -> None:
+    """As urllib does: all of the body first, then it reads."""
+    with serving(body_bytes=1000) as served, served.connected() as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n")
+        time.sleep(0.1)
+        sock.sendall(b"a" * 9_000_000)
+        answer = received(sock, 3)
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert b"Connection: close" in answer
+
+
+def test_who_does_not_hang_up_is_hung_up_on() -> None:
+    with serving() as served, served.connected(GET.replace(b"Host", b"Connection: close\r\nHost")) as sock:
+        assert received(sock, 3).endswith(b"hello")
+        with served.connected(b"nonsense\r\n\r\n") as other:
+            assert b" 400 " in received(other, 3), "and the end, within the lingering second"
+
+
+def test_who_has_gone_is_passed_over() -> None:
+    with serving() as served:
+        with served.connected(GET.replace(b"/ ", b"/wait ", 1)) as busy:
+            time.sleep(0.1)
+            for _ in range(3):
+                served.connected(GET).close()
+            served.service.go.set()
+            assert received(busy, 0.3).endswith(b"hello")
+        assert served.asked().endswith(b"hello")
+        assert served.service.answered == 2
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_long_request_looks_up(threads: int) -> None:
+    with serving(timeout_s=1, threads=threads) as served:
+        gone = served.connected(GET.replace(b"/ ", b"/look ", 1))
+        time.sleep(0.1)
+        gone.close()
+        with served.connected(GET.replace(b"/ ", b"/look ", 1)) as stays:
+            assert b" 500 " in received(stays, 2)
+        assert [type(error) for error in served.service.ended] == [ClientGoneError, OverdueError]
+
+
+def test_the_watch_tells_how_long_something_has_been_at_it() -> None:
+    with serving() as served, served.connected(GET.replace(b"/ ", b"/wait ", 1)) as busy:
+        time.sleep(0.5)
+        assert 0.3 < time.monotonic() - served.watch.last_free_s() < 2
+        assert len(served.watch.at_work()) == 1
+        served.service.go.set()
+        received(busy, 0.2)
+        assert time.monotonic() - served.watch.last_free_s() < 0.1
+        assert served.watch.at_work() == []
+
+
+def test_a_connection_is_kept_only_while_nobody_else_waits() -> None:
+    with serving() as served, served.connected(GET.replace(b"/ ", b"/wait ", 1)) as first, served.connected(GET):
+        time.sleep(0.1)
+        served.service.go.set()
+        assert b"Connection: close" in received(first, 0.3)
+
+
+def test_none_is_kept_if_that_is_not_wanted() -> None:
+    with serving(keep_alive_s=0) as served:
+        assert b"Connection: close" in served.asked()
+
+
+def test_an_idle_connection_ends_in_its_time() -> None:
+    with serving(keep_alive_s=1) as served, served.connected(GET) as sock:
+        started = time.monotonic()
+        assert b"Connection: keep-alive" in received(sock, 4)
+        assert 0.9 < time.monotonic() - started < 3
+
+
+def test_at_the_end_who_waits_is_answered_and_who_is_kept_may_ask_once_more() -> None:
+    with serving() as served, served.connected(GET) as kept:
+        assert received(kept, 0.2).endswith(b"hello")
+        with served.connected(GET.replace(b"/ ", b"/wait ", 1)) as busy:
+            time.sleep(0.1)
+            waiting = [served.connected(GET) for _ in range(5)]
+            served.service.is_draining, served.service.is_serving = True, False
+            served.service.go.set()
+            assert received(busy, 0.3).endswith(b"hello")
+            assert all(received(sock, 0.5).endswith(b"hello") for sock in waiting)
+        kept.sendall(GET)
+        assert b"Connection: close" in received(kept, 1)
+
+
+def test_threads_answer_at_once_and_no_more_are_let_in_than_there_are() -> None:
+    with serving(threads=3) as served:
+        busy = [served.connected(GET.replace(b"/ ", b"/wait ", 1)) for _ in range(3)]
+        time.sleep(0.2)
+        assert len(served.watch.at_work()) == 3
+        with served.connected(GET) as fourth:
+            fourth.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                fourth.recv(1)
+            served.service.go.set()
+            assert all(received(sock, 0.3).endswith(b"hello") for sock in [*busy, fourth])
