@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
+import struct
 from collections import deque
 
 from .parser import Parser
@@ -11,6 +13,8 @@ from .parser import Parser
 RECEIVED_BYTES = 65536
 # A head and a body that are sent in one piece cost one call and one packet; larger ones are not worth the copy.
 JOINED_BYTES = 65536
+# SO_LINGER on, for no time: closing resets.
+RESET = struct.pack("ii", 1, 0)
 GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 # What a client that has had its last answer still sends goes here.
 _nowhere = bytearray(RECEIVED_BYTES)
@@ -150,7 +154,10 @@ class Connection:
         return True
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Let go of everything. What the client has not taken is not kept for it by the kernel either."""
         self.parser.close()
+        if self.unsent:
+            with contextlib.suppress(OSError):
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self.unsent.clear()
         self.sock.close()

@@ -69,11 +69,12 @@ def _alternating(
         mark = clients.mark()
         process.stdin.write("go\n")
         process.stdin.flush()
+        began_s = time.perf_counter()
         process.stdout.readline()  # they have begun
         if not with_arrival:
-            mark = clients.mark()
+            began_s = time.perf_counter()
         told.append(json.loads(process.communicate(timeout=60)[0]))
-        held += clients.since(mark)
+        held += Seen([one for one in clients.since(mark).samples if one.scheduled_s >= began_s])
     return calm, held, told
 
 

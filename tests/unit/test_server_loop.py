@@ -87,7 +87,7 @@ def received(sock: socket.socket, pause_s: float = 0.5) -> bytes:
     try:
         while part := sock.recv(1 << 20):
             data += part
-    except TimeoutError:
+    except (TimeoutError, ConnectionResetError):
         pass
     return bytes(data)
 
