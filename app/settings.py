@@ -5,6 +5,7 @@ Defaults and meanings stand in config/default.toml and nowhere else; types, boun
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import tomllib
@@ -45,6 +46,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: Annotated[str, Meta(min_length=1)]
     port: Annotated[int, Meta(ge=0, le=65535)]
     admin_bind: Annotated[str, Meta(pattern=ADMIN_BIND)]
+    trusted_proxies: str
+    proxy_protocol: Literal["off", "v1", "v2", "auto"]
     model: Annotated[str, Meta(min_length=1)]
     model_sha256: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")]
     engine: Literal["auto", "native", "sentence-transformers"]
@@ -149,6 +152,7 @@ def load_with_origins(
             values[name] = _convert(name, chosen[name], f"{name} in {chosen_file}")
         origins.append(Origin(name, _masked(name, values[name]), source, one.meaning, values[name] == one.default))
     _read_key_file(values)
+    _check_networks("trusted_proxies", values)
     return Settings(**values), origins
 
 
@@ -182,6 +186,15 @@ def _read_key_file(values: dict[str, Any]) -> None:
     if not keys:
         raise ConfigurationError(f"BERT_API_KEY_FILE: there is no key in {path}")
     values["api_key"] = _convert("api_key", ",".join(keys).replace(",,", ","), f"BERT_API_KEY_FILE: the keys in {path}")
+
+
+def _check_networks(name: str, values: dict[str, Any]) -> None:
+    for one in filter(None, values[name].split(",")):
+        try:
+            ipaddress.ip_network(one.strip()) if one.strip() != "*" else None
+        except ValueError as error:
+            variable = environment_name(name)
+            raise ConfigurationError(f"{variable}: {error}; addresses and networks, commas between, or *") from None
 
 
 def _wanted(name: str) -> str:

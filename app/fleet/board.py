@@ -17,9 +17,10 @@ SLOTS = 4096
 # The master's place among the sizes.
 MASTER = SLOTS
 # Numbers that are not a slot's.
-WORDS = 8
+WORDS = 7
 # Room for the settings that a replacement was made by: a few names and paths.
 NOTE_BYTES = 1 << 16
+NEVER_MS = 1 << 40
 
 
 class State(enum.IntEnum):
@@ -45,6 +46,27 @@ class Word:
         board.words[self._place] = value
 
 
+class Sizes:
+    """Bytes of memory of each slot's worker, and of the MASTER: all, what is its alone, and when that was so."""
+
+    def __init__(self, words: memoryview) -> None:
+        self._words = words
+
+    def write(self, place: int, when_ms: int, pss_bytes: int, private_bytes: int) -> None:
+        """Say what it costs."""
+        for offset, number in enumerate((pss_bytes, private_bytes, when_ms)):
+            self._words[3 * place + offset] = number
+
+    def read(self, place: int) -> tuple[int, int]:
+        """What it costs, all and alone; 0 if that is not known."""
+        return self._words[3 * place], self._words[3 * place + 1]
+
+    def age_ms(self, place: int, now_ms: int) -> int:
+        """How long ago that was so; very long, if it never was."""
+        when_ms = self._words[3 * place + 2]
+        return now_ms - when_ms if when_ms else NEVER_MS
+
+
 class Board:
     """See the module. Make it before the fork; `workers` is how many the fleet is to have."""
 
@@ -60,16 +82,13 @@ class Board:
     """Whether the fleet is about to end: no worker is ready any more, whatever it does."""
     is_handed_over = Word(5)
     """Whether another fleet answers on the same socket, so that it stays ready though this one ends."""
-    sized_ms = Word(6)
-    """When `sizes` were taken, by the monotonic clock."""
-    _note_bytes = Word(7)
+    _note_bytes = Word(6)
 
     def __init__(self, workers: int = 1, threads: int = 1) -> None:
-        word_bytes, size_bytes = 8 * (2 * SLOTS + WORDS), 16 * (SLOTS + 1)
+        word_bytes, size_bytes = 8 * (2 * SLOTS + WORDS), 8 * 3 * (SLOTS + 1)
         shared = memoryview(mmap.mmap(-1, word_bytes + size_bytes + NOTE_BYTES))
         self.words = shared[:word_bytes].cast("q")
-        self.sizes = shared[word_bytes:][:size_bytes].cast("q")
-        """Bytes of memory of each slot's worker, and of the master behind them: all, and what is its alone."""
+        self.sizes = Sizes(shared[word_bytes:][:size_bytes].cast("q"))
         self._note = shared[word_bytes + size_bytes :]
         self.workers = workers
         self.threads = threads
@@ -100,7 +119,7 @@ class Board:
         """Say that nobody holds the slot."""
         self.words[2 * slot + 1] = State.ABSENT
         self.words[2 * slot] = 0
-        self.sizes[2 * slot] = 0
+        self.sizes.write(slot, 0, 0, 0)
 
     def state(self, slot: int) -> State:
         """What the slot's worker is doing."""

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from .board import MASTER, Board
 
-# The kernel walks all pages of a process for it: 2.5 ms of each of eleven, while nobody else may change its mappings.
+# The kernel walks all pages of a process for it: 2.5 ms of each of eleven.
 FRESH_MS = 15_000
+# After this it does not measure itself: another server forked it.
+LATE_MS = 2 * FRESH_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +36,32 @@ def of_process(pid: int) -> Memory | None:
 
 
 def of_fleet(board: Board) -> dict[str, Memory]:
-    """What the master and each slot's worker cost, as it was at most FRESH_MS ago, whichever worker asks.
+    """What the master and each slot's worker cost, whichever worker asks; of one that cannot be read there is nothing.
 
-    Of a worker that cannot be read there is nothing.
+    Workers measure themselves, so that the page does not wait for ten of them.
     """
-    pids = {MASTER: os.getppid(), **board.pids()}
-    now_ms = int(time.monotonic() * 1000)
-    is_stale = not board.sized_ms or now_ms - board.sized_ms >= FRESH_MS
-    if is_stale:
-        board.sized_ms = now_ms
+    now_ms = _now_ms()
     sizes = {}
-    for place, pid in pids.items():
-        if is_stale or not board.sizes[2 * place]:
-            found = of_process(pid) or Memory(0, 0)
-            board.sizes[2 * place], board.sizes[2 * place + 1] = found.pss_bytes, found.private_bytes
-        sizes["master" if place == MASTER else str(place)] = Memory(*board.sizes[2 * place : 2 * place + 2])
-    return {slot: size for slot, size in sizes.items() if size.pss_bytes}
+    for place, pid in {MASTER: os.getppid(), **board.pids()}.items():
+        if board.sizes.age_ms(place, now_ms) > (FRESH_MS if place == MASTER else LATE_MS):
+            board.sizes.write(place, now_ms, *_measured(pid))
+        pss_bytes, private_bytes = board.sizes.read(place)
+        if pss_bytes:
+            sizes["master" if place == MASTER else str(place)] = Memory(pss_bytes, private_bytes)
+    return sizes
+
+
+def tell_own(board: Board, slot: int) -> None:
+    """In a worker, once a second or so: what it costs, if that was some time ago."""
+    now_ms = _now_ms()
+    if board.sizes.age_ms(slot, now_ms) > FRESH_MS:
+        board.sizes.write(slot, now_ms, *_measured(os.getpid()))
+
+
+def _measured(pid: int) -> tuple[int, int]:
+    found = of_process(pid)
+    return (found.pss_bytes, found.private_bytes) if found else (0, 0)
+
+
+def _now_ms() -> int:
+    return int(time.monotonic() * 1000)

@@ -54,7 +54,11 @@ def configuration(flags: Mapping[str, str] | None = None) -> dict[str, Any]:
 
 def _gunicorn_settings(settings: Settings) -> dict[str, Any]:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    trusted = settings.trusted_proxies
+    trusting = {"forwarded_allow_ips": trusted, "proxy_allow_ips": trusted} if trusted else {}
     return {
+        **trusting,
+        "proxy_protocol": settings.proxy_protocol,
         "bind": f"{host}:{settings.port}",
         "workers": _workers(settings),
         "worker_class": Worker,

@@ -28,6 +28,7 @@ def post_fork(server: Any, worker: Any) -> None:
     board.join(server.board, worker.slot)
     metrics.join(server.store, worker.slot)
     worker.plan = server.plan
+    worker.handing = server.handing
 
 
 def post_worker_init(worker: Any) -> None:

@@ -12,6 +12,7 @@ from ..encoder import Checkpoint
 from ..errors import ConfigurationError, ModelRefusedError
 from ..fleet import board, boot, cores, facts, logs, metrics
 from ..fleet.series import Store
+from ..server.handing import Handing
 from ..settings import Origin, Settings
 from . import admin, sockets
 from .arbiter import Arbiter
@@ -47,6 +48,7 @@ class Master:
         server.board = board.Board(server.cfg.workers, server.cfg.threads)
         # Slots for the old and the new workers of a reload, for some that are asked for (TTIN), and the master's.
         server.store = Store(2 * server.cfg.workers + 64)
+        server.handing = Handing()
         server.metrics = metrics.of_master(server.store)
         logs.count_dropped(server.metrics.log_lines_dropped.inc)
         facts.tell(self._facts(server))

@@ -49,6 +49,14 @@ class Clients:
         del self._all[connection.sock.fileno()]
         connection.close()
 
+    def has(self, connection: Connection) -> bool:
+        """Whether it is still one of them."""
+        return self._all.get(connection.sock.fileno()) is connection
+
+    def rest(self, connection: Connection) -> None:
+        """Nothing is waited for: its request is here."""
+        self._watch(connection, 0)
+
     def wake(self, connection: Connection) -> None:
         """It is sending: if that is another request, its time begins."""
         if connection.is_kept:
@@ -73,6 +81,7 @@ class Clients:
             connection.wait_until(now_s + LINGER_S)
         elif connection.is_used and connection.is_idle:
             self._keep(connection, is_kept=True)
+            connection.raw = b""
             connection.wait_until(time.monotonic() + self._patience.keep_alive_s)
         waits_for = select.EPOLLOUT if connection.unsent else select.EPOLLIN
         self._watch(connection, 0 if connection.is_working else waits_for)

@@ -11,6 +11,8 @@ from collections import deque
 from .parser import Parser
 
 RECEIVED_BYTES = 65536
+# What can be passed on to another worker in one message.
+RAW_BYTES = 65536
 # A head and a body that are sent in one piece cost one call and one packet; larger ones are not worth the copy.
 JOINED_BYTES = 65536
 # SO_LINGER on, for no time: closing resets.
@@ -31,6 +33,7 @@ class Connection:
         "is_working",
         "moved_bytes",
         "parser",
+        "raw",
         "sock",
         "unsent",
         "unsent_bytes",
@@ -49,6 +52,8 @@ class Connection:
         """Sent and received, in all."""
         self.window_bytes = 0
         """What had moved when `until_s` was set."""
+        self.raw: bytes | None = b""
+        """What has come since the last answer, for another worker to parse; None: it is too much, or more than one."""
         self.unsent: deque[memoryview] = deque()
         self.unsent_bytes = 0
         self.watched = 0
@@ -84,10 +89,17 @@ class Connection:
             return False
         self.moved_bytes += len(data)
         if data:
+            self._keep_raw(data)
             self.parser.feed(data)
         else:
             self.parser.end()
         return bool(data)
+
+    def _keep_raw(self, data: bytes) -> None:
+        if self.raw is not None:
+            self.raw = self.raw + data if self.raw else data
+            if len(self.raw) > RAW_BYTES:
+                self.raw = None
 
     def drop(self) -> bool:
         """Drop what is there. False: nothing more comes."""

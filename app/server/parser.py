@@ -66,9 +66,9 @@ class Parser:
         self._begin()
 
     @property
-    def client(self) -> str:
-        """The client's address, as far as is known; "" over a unix socket."""
-        return self._head.client[0]
+    def client(self) -> tuple[str, str]:
+        """The client's address and port, as far as is known; "" over a unix socket."""
+        return self._head.client
 
     @property
     def is_done(self) -> bool:

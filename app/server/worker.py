@@ -6,6 +6,7 @@ version that it was written for.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import signal
@@ -24,8 +25,10 @@ from gunicorn.workers.base import Worker as Stock
 from ..fleet.board import State, own_readiness
 from ..fleet.heartbeat import Heartbeat
 from ..fleet.logs import flush, frames
+from ..fleet.memory import tell_own
 from ..fleet.metrics import Metrics
 from .environ import Trust
+from .handing import Handing
 from .loop import Loop
 from .parser import Limits
 from .terms import Patience, Terms
@@ -43,6 +46,7 @@ class Worker(Stock):  # type: ignore[misc]
     metrics: Metrics | None = None
     body_bytes: int
     client_timeout_s: float
+    handing: Handing
     is_for_admin: Callable[[Any], bool]
     """Whether one of `sockets` is the attendant's."""
     alive: bool
@@ -87,14 +91,17 @@ class Worker(Stock):  # type: ignore[misc]
         self.watch = Watch(self.cfg.timeout)
         terms = self._terms()
         public, admin = self._listeners()
-        self.loop = Loop(self, public, terms, self.watch)
+        self.loop = Loop(self, public, terms, self.watch, self.handing)
         attendant = Loop(self, admin, replace(terms, threads=1, is_for_admin=True), self.watch)
-        attendant.wake_by(self.PIPE[0])
+        attendant.call(self.PIPE[0], self._hear)
+        self.loop.be_stood_in_for(attendant)
         serving = Thread(target=self._serve, args=(self.loop,), name="serving", daemon=True)
         serving.start()
+        wait_s = HEARTBEAT_S
         while serving.is_alive() and time.monotonic() < self.ends_by_s:
             self._tell()
-            attendant.turn(HEARTBEAT_S)
+            attendant.turn(min(HEARTBEAT_S, wait_s))
+            wait_s = self.loop.stand_in()
         if self.failed:
             sys.exit(1)
 
@@ -107,10 +114,16 @@ class Worker(Stock):  # type: ignore[misc]
         finally:
             os.write(self.PIPE[1], b".")
 
+    def _hear(self) -> None:
+        """A signal, which Python has handled by now, or the end of the serving thread."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.PIPE[0], 4096)
+
     def _tell(self) -> None:
         """Once a second at least: that we live, unless a request is at it for too long; what befell us meanwhile."""
         self.tmp.seen(self.watch.last_free_s())
         flush()
+        tell_own(own_readiness().board, own_readiness().slot)
         if time.monotonic() >= self.asked_s + HEARTBEAT_S:
             self.asked_s = math.inf
             if not self.is_draining:
@@ -147,6 +160,8 @@ class Worker(Stock):  # type: ignore[misc]
         for thread in self.watch.at_work() if hasattr(self, "watch") else ():
             where = traceback.extract_stack(running.get(thread))[-12:]
             log.error("a request hangs", frames=[f"{each.filename}:{each.lineno} {each.name}" for each in where])
+        if self.loop:
+            self.loop.abandon()
         flush()
         os._exit(1)
 

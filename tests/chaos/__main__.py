@@ -11,6 +11,7 @@ from app.fleet import threads
 
 threads.pin()
 
+from tests.chaos.busy import hung, probes  # noqa: E402
 from tests.chaos.endings import orphans, terms, unread  # noqa: E402
 from tests.chaos.kills import kills  # noqa: E402
 from tests.chaos.restarts import hand_over, hang_up, restarts  # noqa: E402
@@ -28,6 +29,7 @@ def main() -> None:
         "kills": lambda: kills(rounds),
         "terms": lambda: [terms(times)],
         "slow": lambda: [slow(5 if not quick else 1), held(3 if not quick else 1)],
+        "busy": lambda: [probes(60 if not quick else 10), hung(5 if not quick else 1)],
         "log": lambda: [unread(4 * window_s)],
         "master": lambda: [orphans()],
     }

@@ -65,7 +65,7 @@ class Seen:
 class Clients:
     """See the module; a context manager."""
 
-    def __init__(self, fleet: Fleet, clients: int = CLIENTS, texts: Sequence[str] = TEXTS) -> None:
+    def __init__(self, fleet: Fleet, clients: int = CLIENTS, texts: Sequence[str | list[str]] = TEXTS) -> None:
         self._driver = Retrying(fleet.port, [_request(fleet, text) for text in texts], timeout_s=20)
         self._clients = clients
         self._is_over = threading.Event()
@@ -107,8 +107,9 @@ class Clients:
         driver.close()
 
 
-def _request(fleet: Fleet, text: str) -> Request:
-    """A text, with the first numbers of the vector that the fleet gives in peace."""
+def _request(fleet: Fleet, text: str | list[str]) -> Request:
+    """A text, or several, with the first numbers of the vectors that the fleet gives in peace."""
     body: Any = {"text": text}
-    (row,) = orjson.loads(fleet.ask("/predict", body).body)["embeddings"]
-    return Request(post("/predict", body, fleet.port), 1, 0.0, len(row), (tuple(row[:CHECKED]),))
+    rows = orjson.loads(fleet.ask("/predict", body).body)["embeddings"]
+    heads = tuple(tuple(row[:CHECKED]) for row in rows)
+    return Request(post("/predict", body, fleet.port), len(rows), 0.0, len(rows[0]), heads)

@@ -166,9 +166,11 @@ def test_who_is_slow_holds_nobody_up_and_is_told_so(fleet: Fleet) -> None:
             sock.close()
 
 
-def test_a_proxy_in_front_says_who_asks(tmp_path: Path) -> None:
-    command = [GUNICORN[0], "--proxy-protocol", "auto", GUNICORN[1]]
-    with serving(workers=1, command=command) as fleet, socket.create_connection(("127.0.0.1", fleet.port)) as sock:
+def test_a_proxy_in_front_says_who_asks() -> None:
+    with (
+        serving(workers=1, BERT_PROXY_PROTOCOL="auto") as fleet,
+        socket.create_connection(("127.0.0.1", fleet.port)) as sock,
+    ):
         sock.sendall(b"PROXY TCP4 1.2.3.4 5.6.7.8 80 8000\r\nGET /livez HTTP/1.0\r\n\r\n")
         assert sock.recv(100).startswith(b"HTTP/1.0 200")
         line = next(line for line in fleet.events("request") if line["path"] == "/livez")

@@ -49,6 +49,39 @@ def test_the_board_is_seen_across_a_fork() -> None:
     assert board.ready_count() == 1
 
 
+def test_workers_measure_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_ms = 1_000_000
+    measured: list[int] = []
+
+    def of_process(pid: int) -> memory.Memory:
+        measured.append(pid)
+        return memory.Memory(100 + len(measured), 50)
+
+    monkeypatch.setattr(memory, "of_process", of_process)
+    monkeypatch.setattr(memory, "_now_ms", lambda: now_ms)
+    shared = Board(2)
+    shared.write(0, 11, State.READY)
+    shared.write(1, 12, State.READY)
+    memory.tell_own(shared, 0)
+    first = memory.of_fleet(shared)
+    assert (list(first), measured) == (["master", "0", "1"], [os.getpid(), os.getppid(), 12])
+    now_ms += 10_000
+    memory.tell_own(shared, 0)
+    assert (memory.of_fleet(shared), len(measured)) == (first, 3), "fresh enough"
+    now_ms += 10_000
+    memory.tell_own(shared, 0)
+    assert measured[3:] == [os.getpid()]
+    assert memory.of_fleet(shared)["1"] == first["1"]
+    assert measured[4:] == [os.getppid()], "the master does not measure itself"
+    now_ms += 12_000
+    memory.of_fleet(shared)
+    assert measured[5:] == [12], "nor does this one, it seems"
+    shared.clear(1)
+    shared.write(1, 13, State.READY)
+    assert memory.of_fleet(shared)["1"].private_bytes == 50
+    assert measured[-1] == 13, "another worker is another size"
+
+
 def test_memory_of_this_process_and_of_none() -> None:
     own = memory.of_process(os.getpid())
     assert own is not None

@@ -14,6 +14,7 @@ import pytest
 from app.errors import ClientGoneError, OverdueError
 from app.server import clients
 from app.server.environ import Trust
+from app.server.handing import Handing
 from app.server.loop import Loop
 from app.server.parser import Limits
 from app.server.terms import Patience, Terms
@@ -34,6 +35,8 @@ class Service:
         self.answered = 0
         self.ended: list[Exception] = []
         self.go = threading.Event()
+        self.waits = False
+        self.name = b"hello"
 
     def count_request(self) -> None:
         self.answered += 1
@@ -43,10 +46,12 @@ class Service:
         if path == "/fail":
             raise RuntimeError("secret")
         if path == "/wait":
+            self.waits = True
             self.go.wait(5)
+            self.waits = False
         if path == "/look":
             self._look(environ)
-        body = b"a" * BIG_BYTES if path == "/big" else environ["wsgi.input"].read() or b"hello"
+        body = b"a" * BIG_BYTES if path == "/big" else environ["wsgi.input"].read() or self.name
         start("200 OK" if path != "/none" else "204 No Content", [("Content-Type", "text/plain")])
         return [body]
 
@@ -315,6 +320,116 @@ def test_at_the_end_who_waits_is_answered_and_who_is_kept_may_ask_once_more() ->
             assert all(received(sock, 0.5).endswith(b"hello") for sock in waiting)
         kept.sendall(GET)
         assert b"Connection: close" in received(kept, 1)
+
+
+class Worked:
+    """A loop and its attendant, as a worker has them."""
+
+    def __init__(self, listener: socket.socket, terms: Terms, handing: Handing) -> None:
+        self.service, watch = Service(), Watch(5)
+        self.loop = Loop(self.service, [listener], terms, watch, handing)
+        self.attendant = Loop(self.service, [], terms, watch)
+        self.loop.be_stood_in_for(self.attendant)
+        self.threads = [threading.Thread(target=each, daemon=True) for each in (self.loop.run, self._attend)]
+        for thread in self.threads:
+            thread.start()
+
+    def _attend(self) -> None:
+        wait_s = 1.0
+        while self.service.is_serving:
+            self.attendant.turn(wait_s)
+            wait_s = self.loop.stand_in()
+
+    def end(self) -> None:
+        self.service.is_serving = False
+        self.service.go.set()
+        self.loop.wake()
+        self.attendant.wake()
+        for thread in self.threads:
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+@contextmanager
+def two_workers() -> Iterator[tuple[Worked, Worked, tuple[str, int]]]:
+    """On one socket, each with an attendant."""
+    handing = Handing()
+    terms = Terms(Limits(4094, 100, 8190, 1000), Patience(2, 5), 1000, 1, Trust([]), Trust([]), "off")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        first, second = (Worked(listener, terms, handing) for _ in range(2))
+        try:
+            yield first, second, listener.getsockname()
+        finally:
+            first.end()
+            second.end()
+            handing.close()
+
+
+def test_while_a_thread_is_long_at_something_its_other_clients_are_passed_on() -> None:
+    with two_workers() as (first, second, address), ExitStack() as clients:
+
+        def connected(data: bytes) -> socket.socket:
+            sock = clients.enter_context(socket.create_connection(address, timeout=10))
+            sock.sendall(data)
+            return sock
+
+        wait = GET.replace(b"/ ", b"/wait ", 1)
+        before = connected(wait)
+        time.sleep(0.1)
+        idle, busy = (first, second) if second.service.waits else (second, first)
+        kept = connected(GET)
+        assert received(kept, 0.2).endswith(b"hello")
+        begun = connected(GET[:-2])
+        time.sleep(0.1)
+        blocked = connected(wait)
+        time.sleep(0.1)
+        assert idle.service.waits
+        kept.sendall(GET)
+        begun.sendall(GET[-2:])
+        time.sleep(0.1)
+        slow = connected(b"GET / HT")
+        busy.service.go.set()
+        assert all(received(sock, 0.5).endswith(b"hello") for sock in (before, kept, begun))
+        assert (idle.service.answered, busy.service.answered) == (1, 3), "by the other, for this one is at it still"
+        assert received(slow, 4).startswith(b"HTTP/1.1 408")
+        idle.service.go.set()
+        assert received(blocked, 0.3).endswith(b"hello")
+
+
+def test_while_a_thread_is_long_at_something_others_are_read_written_and_given_up() -> None:
+    with two_workers() as (first, second, address), ExitStack() as clients:
+        second.end()
+
+        def connected(data: bytes) -> socket.socket:
+            sock = clients.enter_context(socket.create_connection(address, timeout=10))
+            sock.sendall(data)
+            return sock
+
+        reader = connected(GET.replace(b"/ ", b"/big ", 1))
+        assert reader.recv(1)
+        slow = connected(b"GET / HT")
+        time.sleep(0.1)
+        blocked = connected(GET.replace(b"/ ", b"/wait ", 1))
+        assert len(received(reader, 0.5)) > BIG_BYTES - 1
+        assert received(slow, 4).startswith(b"HTTP/1.1 408")
+        assert first.service.waits
+        first.service.go.set()
+        assert received(blocked, 0.3).endswith(b"hello")
+
+
+def test_who_could_be_given_is_given_before_the_end() -> None:
+    with two_workers() as (first, second, address), ExitStack() as clients:
+        first.service.name, second.service.name = b"first", b"second"
+        kept = clients.enter_context(socket.create_connection(address, timeout=10))
+        kept.sendall(GET)
+        name = received(kept, 0.2).rpartition(b"\r\n")[2]
+        holder, other = (first, second) if name == b"first" else (second, first)
+        holder.service.is_serving = False
+        holder.loop.wake()
+        time.sleep(0.1)
+        holder.loop.abandon()
+        kept.sendall(GET)
+        assert received(kept, 0.3).endswith(other.service.name)
 
 
 def test_threads_answer_at_once_and_no_more_are_let_in_than_there_are() -> None:

@@ -35,6 +35,8 @@ def test_environment_beats_file_beats_default(tmp_path: Path) -> None:
         ({"WEB_CONCURRENCY": "many"}, "WEB_CONCURRENCY: 'many' cannot be used: auto, or a number from 1 to 1024"),
         ({"BERT_PORT": "9000"}, "BERT_PORT is no setting of serve-bert; did you mean PORT?"),
         ({"BERT_MAX_TOKEN": "9"}, "BERT_MAX_TOKEN is no setting of serve-bert; did you mean BERT_MAX_TOKENS?"),
+        ({"BERT_TRUSTED_PROXIES": "10.0.0.0/8, 10.0.0.1/8"}, "BERT_TRUSTED_PROXIES: 10.0.0.1/8 has host bits set"),
+        ({"BERT_ADMIN_BIND": "9100"}, "BERT_ADMIN_BIND: '9100' cannot be used: HOST:PORT"),
         ({"BERT_CORS_ORIGINS": "example.org"}, "BERT_CORS_ORIGINS: 'example.org' cannot be used: *, or origins as"),
         ({"BERT_API_KEY_FILE": "/no/such"}, "BERT_API_KEY_FILE: cannot read /no/such: No such file"),
         ({"BERT_API_KEY_FILE": "/dev/null"}, "BERT_API_KEY_FILE: there is no key in /dev/null"),
