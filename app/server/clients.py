@@ -89,7 +89,7 @@ class Clients:
     def overdue(self, now_s: float) -> Iterator[Connection]:
         """Close who has had his time; those that have sent a part of a request are to be told so, and come out."""
         for connection in self:
-            if connection.until_s > now_s or connection.is_working or self._goes_on(connection, now_s):
+            if connection.until_s > now_s or connection.is_waiting or self._goes_on(connection, now_s):
                 continue
             parser = connection.parser
             if parser.is_between or connection.is_closing or connection.unsent:
@@ -110,7 +110,7 @@ class Clients:
 
     def give_up_one(self) -> bool:
         """Close whoever is nearest to his end, for his descriptor is needed. Whether there is one."""
-        idle = [connection for connection in self if not connection.is_working]
+        idle = [connection for connection in self if not connection.is_waiting]
         if idle:
             self.close(min(idle, key=lambda each: each.until_s))
         return bool(idle)

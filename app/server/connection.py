@@ -33,6 +33,7 @@ class Connection:
         "is_working",
         "moved_bytes",
         "parser",
+        "peer",
         "raw",
         "sock",
         "unsent",
@@ -43,6 +44,8 @@ class Connection:
     )
 
     def __init__(self, sock: socket.socket, parser: Parser, until_s: float) -> None:
+        self.peer = parser.client
+        """Who is at the other end: the client, or a proxy, which may say first for whom it is there."""
         sock.settimeout(0)
         self.sock = sock
         self.parser = parser
@@ -68,6 +71,11 @@ class Connection:
         """Whether its last answer has been made."""
         self.ended_s = 0.0
         """When our side was shut; 0: it is not."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a whole request of it is being answered, or waits for that: its client is not to blame."""
+        return self.is_working or bool(self.parser.requests)
 
     @property
     def is_coming(self) -> bool:
@@ -100,6 +108,11 @@ class Connection:
             self.raw = self.raw + data if self.raw else data
             if len(self.raw) > RAW_BYTES:
                 self.raw = None
+
+    def forget_raw(self) -> None:
+        """One is about to be answered. What has come of the next cannot be told from it."""
+        parser = self.parser
+        self.raw = b"" if parser.is_between and not parser.requests else None
 
     def drop(self) -> bool:
         """Drop what is there. False: nothing more comes."""

@@ -110,8 +110,7 @@ class Desk:
             self._refusals.pass_over(request)
             connection.is_closing = True
             return
-        if connection.parser.requests:
-            connection.raw = None
+        connection.forget_raw()
         answer = self._crew.answer(connection, request)
         if answer:
             self._send(connection, request, answer)

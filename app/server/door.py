@@ -67,9 +67,9 @@ class Door:
 
     def let_in(self, descriptor: int) -> Connection | None:
         """Whoever waits there longest; None if nobody does. Raises NoDescriptorError."""
-        if descriptor not in self._listeners:
-            return self._handed()
         try:
+            if descriptor not in self._listeners:
+                return self._handed()
             sock, address = self._listeners[descriptor].accept()
         except OSError as error:
             if error.errno in NO_DESCRIPTOR:

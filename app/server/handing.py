@@ -6,6 +6,7 @@ A pair of sockets that the whole fleet shares: what one worker gives at the one 
 from __future__ import annotations
 
 import array
+import os
 import socket
 from dataclasses import dataclass
 
@@ -48,7 +49,9 @@ class Handing:
         """Pass it on, with what it has sent since its last answer. False: it cannot be, or too many wait already."""
         if connection.raw is None or connection.unsent:
             return False
-        told = orjson.dumps([*connection.parser.client, connection.is_used]) + b"\n"
+        # What a proxy has said first is among the bytes, until it is told of by them no more.
+        client = connection.parser.client if connection.is_used else connection.peer
+        told = orjson.dumps([*client, connection.is_used]) + b"\n"
         try:
             socket.send_fds(self._giving, [told, connection.raw], [connection.sock.fileno()])
         except OSError:
@@ -56,7 +59,8 @@ class Handing:
         return True
 
     def take(self) -> Taken | None:
-        """Whoever waits longest; None if nobody does."""
+        """Whoever waits longest; None if nobody does. Raises OSError if there is no descriptor for it."""
+        os.close(os.dup(self._taking.fileno()))  # else the kernel would drop the one that comes
         try:
             data, ancillary, _, _ = self._taking.recvmsg(TOLD_BYTES + RAW_BYTES, socket.CMSG_SPACE(4))
         except OSError:
@@ -64,7 +68,7 @@ class Handing:
         descriptors = array.array("i")
         for _, _, sent in ancillary:
             descriptors.frombytes(sent)
-        if not descriptors:  # there was none left for it
+        if not descriptors:
             return None
         told, _, raw = data.partition(b"\n")
         address, port, is_used = orjson.loads(told)

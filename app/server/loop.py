@@ -29,6 +29,8 @@ SWEEP_S = 1.0
 # Whose first bytes are here, but not all, gets so long until his worker turns to others: a body of some packets, or a
 # head and a body in two, are mostly whole by then, and the request would wait for the others'.
 NEWCOMER_S = 0.01
+# One who was waited for in vain is slow, and others may be: for so long, nobody else is waited for.
+UNFULFILLED_S = 1.0
 # A kept-alive client may be sending at the moment in which a worker stops.
 PARTING_S = 2.0
 
@@ -58,6 +60,7 @@ class Loop:
         self._crew = Crew(host, terms.threads, watch, self._shift, self.wake)
         self._desk = Desk(host, terms, self._clients, self._crew, self._door)
         self._newcomers: dict[Connection, float] = {}
+        self._waits_from_s = 0.0
         self._next_sweep_s = 0.0
         self._others: dict[int, Callable[[], object]] = {}
         self.call(self._alarm, self._on_alarm)
@@ -167,15 +170,18 @@ class Loop:
         if connection:
             self._clients.add(connection)
             self._desk.move(connection, select.EPOLLIN)
-            if connection.is_coming:
-                self._newcomers[connection] = time.monotonic()
+            now_s = time.monotonic()
+            if connection.is_coming and now_s >= self._waits_from_s:
+                self._newcomers[connection] = now_s
         return bool(connection)
 
     def _forget_newcomers(self) -> None:
         if self._newcomers:
-            since_s = time.monotonic() - NEWCOMER_S
-            young = {one: came_s for one, came_s in self._newcomers.items() if came_s > since_s}
-            self._newcomers = {one: came_s for one, came_s in young.items() if one.is_coming}
+            now_s = time.monotonic()
+            coming = {one: came_s for one, came_s in self._newcomers.items() if one.is_coming}
+            self._newcomers = {one: came_s for one, came_s in coming.items() if came_s > now_s - NEWCOMER_S}
+            if len(self._newcomers) < len(coming):
+                self._waits_from_s = now_s + UNFULFILLED_S
 
 
 def _keep(_connection: Connection) -> bool:

@@ -13,7 +13,8 @@ from .environ import Head, Target
 from .proxied import Preface
 from .refused import Refused
 
-# A head of more is refused, whatever its parts; nginx and others stop at 32 KiB.
+# A head of more is refused, whatever its parts (nginx and others stop at 32 KiB), and so is a trailer or a chunk's
+# extension; by one piece more than that, for what is left of the piece in which it begins is not counted.
 HEAD_BYTES = 65536
 TLS_HANDSHAKE = b"\x16\x03"
 
@@ -61,7 +62,8 @@ class Parser:
         self._limits = limits
         self._head = head
         self._preface = preface
-        self._head_bytes = 0
+        self._unseen_bytes = 0
+        """What has come since llhttp last called: of a line that may have no end."""
         self._llhttp: Any = httptools.HttpRequestParser(self)
         self._begin()
 
@@ -79,7 +81,7 @@ class Parser:
         """Take what has come, in pieces of any size."""
         if self._llhttp is None:
             return
-        self._head_bytes += len(data) * self.in_head
+        self._unseen_bytes += len(data)
         try:
             if self._preface:
                 data = self._preface.take(data)
@@ -91,8 +93,9 @@ class Parser:
         except httptools.HttpParserError as error:
             self._stop(error, data)
         else:
-            if self.in_head and self._head_bytes > HEAD_BYTES:
-                self.refuse(Refused(f"its head has more than {HEAD_BYTES} bytes", 431))
+            if self._unseen_bytes > HEAD_BYTES:
+                what = "head" if self.in_head else "trailer, or a chunk's extension,"
+                self.refuse(Refused(f"its {what} has more than {HEAD_BYTES} bytes", 431))
 
     def end(self) -> None:
         """The client sends nothing more: what is not whole by now never will be."""
@@ -142,6 +145,7 @@ class Parser:
     def on_message_begin(self) -> None:
         """A first byte."""
         self.is_between = False
+        self._unseen_bytes = 0
         self._begin()
 
     def on_url(self, part: bytes) -> None:
@@ -167,7 +171,7 @@ class Parser:
         environ = self._environ = self._head.environ(
             llhttp.get_method(), Target(self._target), llhttp.get_http_version(), self._fields
         )
-        self._head_bytes = 0
+        self._unseen_bytes = 0
         if environ["REQUEST_METHOD"] == "CONNECT":
             self._emit("0")
             raise _EnoughError
@@ -183,12 +187,17 @@ class Parser:
     def on_body(self, part: bytes) -> None:
         """A piece of the body."""
         self.wants_continue = False
+        self._unseen_bytes = 0
         self._body.append(part)
         self._body_bytes += len(part)
         if self._body_bytes > self._limits.body_bytes:
             self._body.clear()
             self._emit(str(self._body_bytes))
             raise _EnoughError
+
+    def on_chunk_header(self) -> None:
+        """A chunk's size, and its extension, if it has one."""
+        self._unseen_bytes = 0
 
     def on_message_complete(self) -> None:
         """The body has come."""

@@ -1,6 +1,6 @@
 """gunicorn's worker, ours: a thread that serves, and the main one, the attendant, that hears and tells of it.
 
-All that is taken of gunicorn for a worker stands here, and in proxied.py; tests/unit/test_server.py holds it to the
+All that is taken of gunicorn for a worker stands here, and in proxied.py; tests/unit/test_fleet.py holds it to the
 version that it was written for.
 """
 
@@ -56,6 +56,7 @@ class Worker(Stock):  # type: ignore[misc]
     """When somebody, but not the master, told this worker to stop."""
     failed = False
     ends_by_s = math.inf
+    watch: Watch | None = None
     loop: Loop | None = None
 
     @property
@@ -88,18 +89,18 @@ class Worker(Stock):  # type: ignore[misc]
         A thread of its own also has memory of its own: else what requests allocate is cut from what was inherited, and
         copies its pages (2 MB a worker).
         """
-        self.watch = Watch(self.cfg.timeout)
+        watch = self.watch = Watch(self.cfg.timeout)
         terms = self._terms()
         public, admin = self._listeners()
-        self.loop = Loop(self, public, terms, self.watch, self.handing)
-        attendant = Loop(self, admin, replace(terms, threads=1, is_for_admin=True), self.watch)
+        self.loop = Loop(self, public, terms, watch, self.handing)
+        attendant = Loop(self, admin, replace(terms, threads=1, is_for_admin=True), watch)
         attendant.call(self.PIPE[0], self._hear)
         self.loop.be_stood_in_for(attendant)
         serving = Thread(target=self._serve, args=(self.loop,), name="serving", daemon=True)
         serving.start()
         wait_s = HEARTBEAT_S
         while serving.is_alive() and time.monotonic() < self.ends_by_s:
-            self._tell()
+            self._tell(watch.last_free_s())
             attendant.turn(min(HEARTBEAT_S, wait_s))
             wait_s = self.loop.stand_in()
         if self.failed:
@@ -119,9 +120,9 @@ class Worker(Stock):  # type: ignore[misc]
         with contextlib.suppress(BlockingIOError):
             os.read(self.PIPE[0], 4096)
 
-    def _tell(self) -> None:
+    def _tell(self, last_free_s: float) -> None:
         """Once a second at least: that we live, unless a request is at it for too long; what befell us meanwhile."""
-        self.tmp.seen(self.watch.last_free_s())
+        self.tmp.seen(last_free_s)
         flush()
         tell_own(own_readiness().board, own_readiness().slot)
         if time.monotonic() >= self.asked_s + HEARTBEAT_S:
@@ -157,7 +158,7 @@ class Worker(Stock):  # type: ignore[misc]
         """The master has not heard of us in time: say where each thread is, and end."""
         del sig, frame
         running = sys._current_frames()
-        for thread in self.watch.at_work() if hasattr(self, "watch") else ():
+        for thread in self.watch.at_work() if self.watch else ():
             where = traceback.extract_stack(running.get(thread))[-12:]
             log.error("a request hangs", frames=[f"{each.filename}:{each.lineno} {each.name}" for each in where])
         if self.loop:
@@ -169,7 +170,7 @@ class Worker(Stock):  # type: ignore[misc]
         """Not ready first; then the loop ends once all that is in is answered, or its time is over."""
         own_readiness().stop()
         self.alive = False
-        if self.loop:
+        if self.loop and self.watch:
             now_s, grace_s = time.monotonic(), self.cfg.graceful_timeout
             self.watch.stops_by_s = min(self.watch.stops_by_s, now_s + SHARE * grace_s)
             self.ends_by_s = min(self.ends_by_s, now_s + grace_s)

@@ -36,6 +36,7 @@ class Service:
         self.ended: list[Exception] = []
         self.go = threading.Event()
         self.waits = False
+        self.client = ""
         self.name = b"hello"
 
     def count_request(self) -> None:
@@ -43,6 +44,8 @@ class Service:
 
     def wsgi(self, environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
         path = environ["PATH_INFO"]
+        if path == "/":
+            self.client = environ["REMOTE_ADDR"]
         if path == "/fail":
             raise RuntimeError("secret")
         if path == "/wait":
@@ -201,6 +204,15 @@ def test_slow_clients_hold_nobody_up_and_are_given_up() -> None:
         assert time.monotonic() - started < 4
 
 
+def test_many_who_send_a_part_do_not_close_the_door() -> None:
+    with serving() as served:
+        slow = [served.connected(b"GET") for _ in range(200)]
+        started = time.monotonic()
+        assert served.connected(GET).recv(100).startswith(b"HTTP/1.1 200")
+        assert time.monotonic() - started < 1, "10 ms for each would be two seconds"
+        assert len(slow) == 200
+
+
 def test_there_is_always_room_for_another() -> None:
     with serving(connections=5) as served:
         slow = [served.connected(b"GET / HT") for _ in range(20)]
@@ -351,10 +363,12 @@ class Worked:
 
 
 @contextmanager
-def two_workers() -> Iterator[tuple[Worked, Worked, tuple[str, int]]]:
+def two_workers(proxy_protocol: str = "off") -> Iterator[tuple[Worked, Worked, tuple[str, int]]]:
     """On one socket, each with an attendant."""
     handing = Handing()
-    terms = Terms(Limits(4094, 100, 8190, 1000), Patience(2, 5), 1000, 1, Trust([]), Trust([]), "off")
+    terms = Terms(
+        Limits(4094, 100, 8190, 1000), Patience(2, 5), 1000, 1, Trust([]), Trust(["127.0.0.1"]), proxy_protocol
+    )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         first, second = (Worked(listener, terms, handing) for _ in range(2))
         try:
@@ -394,6 +408,53 @@ def test_while_a_thread_is_long_at_something_its_other_clients_are_passed_on() -
         assert received(slow, 4).startswith(b"HTTP/1.1 408")
         idle.service.go.set()
         assert received(blocked, 0.3).endswith(b"hello")
+
+
+def test_what_was_answered_is_not_passed_on_and_answered_again() -> None:
+    """The next one's first bytes came with it."""
+    with two_workers() as (first, second, address), ExitStack() as clients:
+        second.end()
+
+        def connected(data: bytes) -> socket.socket:
+            sock = clients.enter_context(socket.create_connection(address, timeout=10))
+            sock.sendall(data)
+            return sock
+
+        sock = connected(GET + GET[:10])
+        assert received(sock, 0.2).count(b"HTTP/1.1 200") == 1
+        blocked = connected(GET.replace(b"/ ", b"/wait ", 1))
+        time.sleep(0.1)
+        sock.sendall(GET[10:])
+        assert received(sock, 2.5) == b"", "nor given up, though its client's time is over"
+        first.service.go.set()
+        assert received(sock, 0.5).count(b"HTTP/1.1 200") == 1
+        assert received(blocked, 0.3).endswith(b"hello")
+        assert first.service.answered == 3
+
+
+def test_what_a_proxy_said_first_is_passed_on_too() -> None:
+    with two_workers("auto") as (first, second, address), ExitStack() as clients:
+
+        def connected(data: bytes) -> socket.socket:
+            sock = clients.enter_context(socket.create_connection(address, timeout=10))
+            sock.sendall(data)
+            return sock
+
+        wait = GET.replace(b"/ ", b"/wait ", 1)
+        busy = connected(wait)
+        time.sleep(0.1)
+        proxied = connected(b"PROXY TCP4 1.2.3.4 5.6.7.8 80 8000\r\n" + GET[:-2])
+        time.sleep(0.1)
+        blocked = connected(wait)
+        time.sleep(0.1)
+        proxied.sendall(GET[-2:])
+        time.sleep(0.1)
+        for worker in (first, second):
+            worker.service.go.set()
+        assert received(proxied, 0.5).startswith(b"HTTP/1.1 200")
+        assert {worker.service.client for worker in (first, second)} >= {"1.2.3.4"}
+        assert received(busy, 0.2)
+        assert received(blocked, 0.2)
 
 
 def test_while_a_thread_is_long_at_something_others_are_read_written_and_given_up() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.server.connection import RECEIVED_BYTES
 from app.server.environ import Head, Trust, base_environ
 from app.server.parser import HEAD_BYTES, Limits, Parser
 from app.server.proxied import Preface
@@ -84,8 +85,10 @@ REFUSED: dict[str, tuple[bytes, int, str]] = {
     "a long line": (b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414, "more than 4094 bytes"),
     "a long field": (NEXT[:-2] + b"A: " + b"a" * 9000 + b"\r\n\r\n", 431, "more than 8190 bytes"),
     "many fields": (NEXT[:-2] + b"A: a\r\n" * 100 + b"\r\n", 431, "more than 100 header fields"),
-    "an endless field": (NEXT[:-2] + b"A: " + b"a" * HEAD_BYTES, 431, f"more than {HEAD_BYTES} bytes"),
-    "an endless name": (NEXT[:-2] + b"a" * HEAD_BYTES, 431, f"more than {HEAD_BYTES} bytes"),
+    "an endless field": (NEXT[:-2] + b"A: " + b"a" * 2 * HEAD_BYTES, 431, f"more than {HEAD_BYTES} bytes"),
+    "an endless trailer": (CHUNKED + b"0\r\nA: " + b"a" * 2 * HEAD_BYTES, 431, "trailer"),
+    "an endless extension": (CHUNKED + b"1;" + b"a" * 2 * HEAD_BYTES, 431, "extension"),
+    "an endless name": (NEXT[:-2] + b"a" * 2 * HEAD_BYTES, 431, f"more than {HEAD_BYTES} bytes"),
 }
 
 
@@ -119,7 +122,7 @@ def test_what_is_taken(name: str, step: int) -> None:
     assert parser.is_between == ("limit" not in name and "much" not in name and "tunnel" not in name)
 
 
-@pytest.mark.parametrize("step", [7, 1 << 20])
+@pytest.mark.parametrize("step", [7, RECEIVED_BYTES])
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_refused(name: str, step: int) -> None:
     data, status, sentence = REFUSED[name]
