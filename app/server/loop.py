@@ -84,6 +84,8 @@ class Loop:
                 pass
             for descriptor in self._door:
                 self._door.leave(descriptor)
+            if self._host.has_siblings:
+                self._pass_on_all()
             self._clients.part(time.monotonic() + PARTING_S)
         while self._clients and time.monotonic() < self._watch.stops_by_s:
             self.turn(0.1)
@@ -135,12 +137,16 @@ class Loop:
 
     def abandon(self) -> None:
         """By the attendant, before this process is ended: give others whoever can be given."""
-        if not self._handing or not self._shift.turn.acquire(blocking=False):
-            return
+        if self._shift.turn.acquire(blocking=False):
+            self._pass_on_all()
+            self._shift.turn.release()
+
+    def _pass_on_all(self) -> None:
+        """Whoever sends, or is kept: another worker can go on."""
+        give = self._handing.give if self._handing else _keep
         for connection in self._clients:
-            if not (connection.is_working or connection.is_closing) and self._handing.give(connection):
+            if not (connection.is_working or connection.is_closing) and give(connection):
                 self._clients.close(connection)
-        self._shift.turn.release()
 
     def _serve_clients(self) -> None:
         for descriptor, events in self._at_clients.poll(0):

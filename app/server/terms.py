@@ -62,6 +62,11 @@ class Host(Protocol):
         """Whether the whole fleet is about to end: whoever waits is to be answered, and nobody to be kept."""
         ...
 
+    @property
+    def has_siblings(self) -> bool:
+        """Whether others serve on, to whom clients can be passed."""
+        ...
+
     def count_request(self) -> None:
         """One more is answered."""
         ...

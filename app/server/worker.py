@@ -69,6 +69,12 @@ class Worker(Stock):  # type: ignore[misc]
         """See `Host`."""
         return bool(own_readiness().board.is_draining)
 
+    @property
+    def has_siblings(self) -> bool:
+        """See `Host`."""
+        board = own_readiness().board
+        return not (board.is_draining or board.is_handed_over) and board.ready_count() > 0
+
     def count_request(self) -> None:
         """One more is answered; with `max_requests` the worker makes room for a fresh one in time."""
         self.nr += 1

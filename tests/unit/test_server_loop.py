@@ -32,6 +32,7 @@ class Service:
     def __init__(self) -> None:
         self.is_serving = True
         self.is_draining = False
+        self.has_siblings = False
         self.answered = 0
         self.ended: list[Exception] = []
         self.go = threading.Event()
@@ -478,17 +479,22 @@ def test_while_a_thread_is_long_at_something_others_are_read_written_and_given_u
         assert received(blocked, 0.3).endswith(b"hello")
 
 
-def test_who_could_be_given_is_given_before_the_end() -> None:
+@pytest.mark.parametrize("is_told", [True, False])
+def test_who_could_be_given_is_given_before_the_end(is_told: bool) -> None:
     with two_workers() as (first, second, address), ExitStack() as clients:
         first.service.name, second.service.name = b"first", b"second"
         kept = clients.enter_context(socket.create_connection(address, timeout=10))
         kept.sendall(GET)
         name = received(kept, 0.2).rpartition(b"\r\n")[2]
         holder, other = (first, second) if name == b"first" else (second, first)
+        holder.service.has_siblings = is_told
         holder.service.is_serving = False
         holder.loop.wake()
         time.sleep(0.1)
-        holder.loop.abandon()
+        if not is_told:
+            holder.loop.abandon()
+        holder.threads[0].join(0.5)
+        assert not holder.threads[0].is_alive(), "it need not wait for anybody"
         kept.sendall(GET)
         assert received(kept, 0.3).endswith(other.service.name)
 
