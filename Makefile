@@ -64,8 +64,8 @@ bench-encoder: $(BENCH) $(KERNEL) ## measure the engines beside each other witho
 	@$(MAKE) --no-print-directory $(OPENVINO) || echo 'OpenVINO is left out: its environment cannot be installed.'
 	@exec $(VENV)/bench/bin/python -m tests.bench.encoder
 
-chaos: $(TOOLS) $(KERNEL) ## do harm to a fleet under load, and tell in a table what its clients saw, in eight minutes
-##   (QUICK=1: two; ARGS='reload' narrows it)
+chaos: $(TOOLS) $(KERNEL) ## do harm to a fleet under load, and tell in a table what its clients saw, in a quarter of
+##   an hour (QUICK=1: four minutes; ARGS='reload' narrows it)
 	@exec $(BIN)/python -m tests.chaos $(ARGS)
 
 study: $(BENCH) $(KERNEL) ## measure the study's five ways of holding a model and ours, about an hour

@@ -16,7 +16,23 @@ from .handover import LEAVES
 
 STOPS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 QUICK_S = 2.0
+# A client that the kernel has greeted may take so long to send its request, which only then is let in.
+QUIET_S = 0.05
 log = structlog.get_logger("serve-bert")
+
+
+class Quiet:
+    """Whether nobody has waited for QUIET_S."""
+
+    def __init__(self) -> None:
+        self._since_s = time.monotonic()
+
+    def is_long(self, waiting: int) -> bool:
+        """`waiting`: how many do now."""
+        now_s = time.monotonic()
+        if waiting:
+            self._since_s = now_s
+        return now_s >= self._since_s + QUIET_S
 
 
 def begin(arbiter: Any, delay_s: float) -> None:
@@ -51,7 +67,9 @@ def stop(arbiter: Any, *, graceful: bool) -> None:
     is_alone = not _is_shared(arbiter) and not arbiter.systemd and not arbiter.cfg.reuse_port
     _tell_all(arbiter, graceful=graceful)
     if is_alone and graceful:
-        _await(arbiter, lambda: not waiting(arbiter), 0.5)  # who is idle takes who still came
+        sockets.let_nobody_new(arbiter.LISTENERS)
+        quiet = Quiet()
+        _await(arbiter, lambda: quiet.is_long(waiting(arbiter)), 0.5)  # workers take who still came
         sockets.refuse(arbiter.LISTENERS)
     sockets.close(arbiter.LISTENERS, and_unlink=is_alone)
     arbiter.LISTENERS = []

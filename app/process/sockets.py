@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import socket
+import struct
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +19,9 @@ from gunicorn import sock
 from ..errors import ConfigurationError
 
 PATIENCE_S = 5.0
+SO_ATTACH_FILTER = 26
+# Berkeley packet filter over a TCP header: its flags; of those SYN and ACK; SYN alone: nothing of it, else all.
+NO_SYN = [(0x30, 0, 0, 13), (0x54, 0, 0, 0x12), (0x15, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF)]
 log = structlog.get_logger("serve-bert")
 
 
@@ -103,6 +108,19 @@ def close(listeners: Sequence[Any], *, and_unlink: bool = True) -> None:
             with contextlib.suppress(OSError):
                 if os.path.samestat(Path(path).stat(), file):
                     Path(path).unlink()
+
+
+def let_nobody_new(listeners: Sequence[Any]) -> None:
+    """Have the kernel overlook who knocks from now on; who has been heard already still comes in.
+
+    A client that is overlooked knocks again after a second, and is refused then.
+    """
+    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in NO_SYN))
+    attached = struct.pack("HL", len(NO_SYN), ctypes.addressof(program))
+    for listener in listeners:
+        with contextlib.suppress(OSError):  # a sandbox that has no filters
+            if listener.sock.family != socket.AF_UNIX:
+                listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, attached)
 
 
 def refuse(listeners: Sequence[Any]) -> None:

@@ -50,6 +50,11 @@ class Door:
     def __iter__(self) -> Iterator[int]:
         return iter(list(self._ways))
 
+    @property
+    def is_there(self) -> bool:
+        """Whether clients can still come: nobody has shut the last listener."""
+        return any(descriptor in self._ways for descriptor in self._listeners)
+
     def is_awaited(self) -> bool:
         """Whether somebody waits to be let in."""
         return bool(self._queue.poll(0))

@@ -31,6 +31,8 @@ SWEEP_S = 1.0
 NEWCOMER_S = 0.01
 # One who was waited for in vain is slow, and others may be: for so long, nobody else is waited for.
 UNFULFILLED_S = 1.0
+# At a fleet's end the master shuts the sockets for all once nobody waits on them, after half a second at most.
+SHUT_S = 0.6
 # A kept-alive client may be sending at the moment in which a worker stops.
 PARTING_S = 2.0
 
@@ -79,6 +81,9 @@ class Loop:
         """Serve while the host does; then answer what is in, and, at the fleet's end, all who wait."""
         while self._host.is_serving:
             self.turn()
+        shut_by_s = time.monotonic() + SHUT_S
+        while self._host.is_draining and self._door.is_there and time.monotonic() < shut_by_s:
+            self.turn(0.05)
         with self._shift.turn:
             while self._host.is_draining and any(self._let_in(descriptor) for descriptor in self._door):
                 pass

@@ -55,6 +55,8 @@ class Worker(Stock):  # type: ignore[misc]
     asked_s = math.inf
     """When somebody, but not the master, told this worker to stop."""
     failed = False
+    is_over = False
+    """Whether the serving thread has ended."""
     ends_by_s = math.inf
     watch: Watch | None = None
     loop: Loop | None = None
@@ -102,10 +104,9 @@ class Worker(Stock):  # type: ignore[misc]
         attendant = Loop(self, admin, replace(terms, threads=1, is_for_admin=True), watch)
         attendant.call(self.PIPE[0], self._hear)
         self.loop.be_stood_in_for(attendant)
-        serving = Thread(target=self._serve, args=(self.loop,), name="serving", daemon=True)
-        serving.start()
+        Thread(target=self._serve, args=(self.loop,), name="serving", daemon=True).start()
         wait_s = HEARTBEAT_S
-        while serving.is_alive() and time.monotonic() < self.ends_by_s:
+        while not self.is_over and time.monotonic() < self.ends_by_s:
             self._tell(watch.last_free_s())
             attendant.turn(min(HEARTBEAT_S, wait_s))
             wait_s = self.loop.stand_in()
@@ -119,6 +120,7 @@ class Worker(Stock):  # type: ignore[misc]
             log.error("the serving thread failed", error_class=type(error).__name__, frames=frames(error))
             self.failed = True
         finally:
+            self.is_over = True
             os.write(self.PIPE[1], b".")
 
     def _hear(self) -> None:

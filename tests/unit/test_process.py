@@ -15,7 +15,7 @@ from gunicorn.config import Config
 
 from app.errors import ConfigurationError
 from app.fleet import cores
-from app.process import forking, handover, sockets
+from app.process import ending, forking, handover, sockets
 from app.process.forking import how
 from app.process.handover import Handover
 from app.process.master import Master
@@ -138,3 +138,30 @@ def test_another_address_is_had_or_nothing_changes(tmp_path: Path) -> None:
     assert after[1] is before[0], "what is the same stays open"
     sockets.close(after)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_knocks_too_late_is_overlooked_and_who_was_heard_comes_in() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        with socket.create_connection(address) as heard:
+            wrapped: Any = SimpleNamespace(sock=listener, setsockopt=listener.setsockopt)
+            sockets.let_nobody_new([wrapped])
+            with pytest.raises(TimeoutError):
+                socket.create_connection(address, timeout=0.3)
+            accepted, _ = listener.accept()
+            with accepted:
+                heard.sendall(b"hello")
+                assert accepted.recv(10) == b"hello"
+
+
+def test_quiet_is_a_while_without_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
+    quiet = ending.Quiet()
+    assert not quiet.is_long(0)
+    now_s += ending.QUIET_S - 0.01
+    assert not quiet.is_long(1)
+    now_s += 0.02
+    assert not quiet.is_long(0)
+    now_s += ending.QUIET_S
+    assert quiet.is_long(0)
