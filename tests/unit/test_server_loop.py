@@ -364,16 +364,24 @@ class Worked:
 
 
 @contextmanager
-def two_workers(proxy_protocol: str = "off") -> Iterator[tuple[Worked, Worked, tuple[str, int]]]:
-    """On one socket, each with an attendant."""
+def two_workers(proxy_protocol: str = "off") -> Iterator[tuple[Worked, Worked, Callable[[bytes], socket.socket]]]:
+    """On one socket, each with an attendant; and how to become a client of theirs that sends something."""
     handing = Handing()
     terms = Terms(
         Limits(4094, 100, 8190, 1000), Patience(2, 5), 1000, 1, Trust([]), Trust(["127.0.0.1"]), proxy_protocol
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         first, second = (Worked(listener, terms, handing) for _ in range(2))
+        clients = ExitStack()
+
+        def connected(data: bytes) -> socket.socket:
+            sock = clients.enter_context(socket.create_connection(listener.getsockname(), timeout=10))
+            sock.sendall(data)
+            return sock
+
         try:
-            yield first, second, listener.getsockname()
+            with clients:
+                yield first, second, connected
         finally:
             first.end()
             second.end()
@@ -381,13 +389,7 @@ def two_workers(proxy_protocol: str = "off") -> Iterator[tuple[Worked, Worked, t
 
 
 def test_while_a_thread_is_long_at_something_its_other_clients_are_passed_on() -> None:
-    with two_workers() as (first, second, address), ExitStack() as clients:
-
-        def connected(data: bytes) -> socket.socket:
-            sock = clients.enter_context(socket.create_connection(address, timeout=10))
-            sock.sendall(data)
-            return sock
-
+    with two_workers() as (first, second, connected):
         wait = GET.replace(b"/ ", b"/wait ", 1)
         before = connected(wait)
         time.sleep(0.1)
@@ -413,13 +415,8 @@ def test_while_a_thread_is_long_at_something_its_other_clients_are_passed_on() -
 
 def test_what_was_answered_is_not_passed_on_and_answered_again() -> None:
     """The next one's first bytes came with it."""
-    with two_workers() as (first, second, address), ExitStack() as clients:
+    with two_workers() as (first, second, connected):
         second.end()
-
-        def connected(data: bytes) -> socket.socket:
-            sock = clients.enter_context(socket.create_connection(address, timeout=10))
-            sock.sendall(data)
-            return sock
 
         sock = connected(GET + GET[:10])
         assert received(sock, 0.2).count(b"HTTP/1.1 200") == 1
@@ -434,13 +431,7 @@ def test_what_was_answered_is_not_passed_on_and_answered_again() -> None:
 
 
 def test_what_a_proxy_said_first_is_passed_on_too() -> None:
-    with two_workers("auto") as (first, second, address), ExitStack() as clients:
-
-        def connected(data: bytes) -> socket.socket:
-            sock = clients.enter_context(socket.create_connection(address, timeout=10))
-            sock.sendall(data)
-            return sock
-
+    with two_workers("auto") as (first, second, connected):
         wait = GET.replace(b"/ ", b"/wait ", 1)
         busy = connected(wait)
         time.sleep(0.1)
@@ -459,13 +450,8 @@ def test_what_a_proxy_said_first_is_passed_on_too() -> None:
 
 
 def test_while_a_thread_is_long_at_something_others_are_read_written_and_given_up() -> None:
-    with two_workers() as (first, second, address), ExitStack() as clients:
+    with two_workers() as (first, second, connected):
         second.end()
-
-        def connected(data: bytes) -> socket.socket:
-            sock = clients.enter_context(socket.create_connection(address, timeout=10))
-            sock.sendall(data)
-            return sock
 
         reader = connected(GET.replace(b"/ ", b"/big ", 1))
         assert reader.recv(1)
@@ -481,10 +467,9 @@ def test_while_a_thread_is_long_at_something_others_are_read_written_and_given_u
 
 @pytest.mark.parametrize("is_told", [True, False])
 def test_who_could_be_given_is_given_before_the_end(is_told: bool) -> None:
-    with two_workers() as (first, second, address), ExitStack() as clients:
+    with two_workers() as (first, second, connected):
         first.service.name, second.service.name = b"first", b"second"
-        kept = clients.enter_context(socket.create_connection(address, timeout=10))
-        kept.sendall(GET)
+        kept = connected(GET)
         name = received(kept, 0.2).rpartition(b"\r\n")[2]
         holder, other = (first, second) if name == b"first" else (second, first)
         holder.service.has_siblings = is_told
