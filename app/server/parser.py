@@ -72,11 +72,6 @@ class Parser:
         """The client's address and port, as far as is known; "" over a unix socket."""
         return self._head.client
 
-    @property
-    def is_done(self) -> bool:
-        """Whether nothing more will be read."""
-        return self._llhttp is None
-
     def feed(self, data: bytes) -> None:
         """Take what has come, in pieces of any size."""
         if self._llhttp is None:

@@ -9,7 +9,6 @@ STATUSES = {
     414: "URI Too Long",
     417: "Expectation Failed",
     431: "Request Header Fields Too Large",
-    499: "Client Closed Request",
     500: "Internal Server Error",
     501: "Not Implemented",
     505: "HTTP Version Not Supported",
