@@ -1,4 +1,7 @@
-"""`python -m tests.chaos`: each fault in turn, then the table; QUICK=1: the short form. Exit 1 if one was missed."""
+"""`python -m tests.chaos`: each fault in turn, then the table; QUICK=1: the short form. Exit 1 if one was missed.
+
+Times are not judged in the short form, which has too few of them: CI runs it on machines that are busy.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +31,8 @@ def main() -> None:
         "handover": lambda: [restarts("USR2, and TERM to the old master", hand_over, times, window_s)],
         "kills": lambda: kills(rounds),
         "terms": lambda: [terms(times)],
-        "slow": lambda: [slow(5 if not quick else 1), held(3 if not quick else 1)],
-        "busy": lambda: [probes(60 if not quick else 10), hung(5 if not quick else 1)],
+        "slow": lambda: [slow(1 if quick else 5), held(1 if quick else 3)],
+        "busy": lambda: [probes(10 if quick else 60), hung(1 if quick else 5)],
         "log": lambda: [unread(4 * window_s)],
         "master": lambda: [orphans()],
     }
@@ -41,7 +44,7 @@ def main() -> None:
             rows += fault()
             sys.stderr.write(f"{name}: {time.monotonic() - began:.0f} s\n")
     sys.stdout.write(drawn(rows) + "\n")
-    sys.exit(0 if all(row.is_as_expected for row in rows) else 1)
+    sys.exit(0 if all(row.is_whole and (quick or row.is_in_time) for row in rows) else 1)
 
 
 main()

@@ -36,7 +36,7 @@ def terms(times: int) -> Row:
         f"{times} × TERM, ten clients that go on asking",
         "whoever was accepted is answered, later ones are refused; exit code 0",
         f"{answered} answered after the signal, {lost} lost; gone after {slowest_s:.1f} s at most; exit code {codes}",
-        is_as_expected=not lost and codes == {0},
+        is_whole=not lost and codes == {0},
     )
 
 
@@ -56,7 +56,8 @@ def unread(seconds: float) -> Row:
         "0 failed; exit code 0 at once",
         f"{failed} of {len(seen.samples)} failed, {dropped:.0f} lines lost and counted; ended after {took_s:.1f} s "
         f"with {code}",
-        is_as_expected=not failed and not code and dropped > 0 and took_s < 5,
+        is_whole=not failed and not code and dropped > 0,
+        is_in_time=took_s < 5,
     )
 
 
@@ -74,7 +75,8 @@ def orphans() -> Row:
         "kill -9 of the master, ten clients",
         "its workers gone within 2 s, the port free",
         f"{left} left after {took_s:.1f} s; the port is {'free' if is_free else 'TAKEN'}",
-        is_as_expected=not left and took_s <= 2 and is_free,
+        is_whole=not left and is_free,
+        is_in_time=took_s <= 2,
     )
 
 

@@ -16,11 +16,13 @@ class Row:
     fault: str
     expected: str
     seen: str
-    is_as_expected: bool
+    is_whole: bool
+    """Nothing was lost, and nobody died of it."""
+    is_in_time: bool = True
 
     @property
     def verdict(self) -> str:
-        return "as expected" if self.is_as_expected else "MISSED"
+        return "as expected" if self.is_whole and self.is_in_time else "LATE" if self.is_whole else "MISSED"
 
 
 def drawn(rows: Sequence[Row]) -> str:
