@@ -17,4 +17,8 @@ writes and gives up, and what has come whole it passes to a worker that is free 
 kernel a long request looks up (watch.py) whether its client has gone, its time is over, or the worker has to end.
 
 llhttp (httptools) parses the bytes, in C; gunicorn's own parsers are Python.
+
+On two cores of a Xeon with AMX, ten workers, ten healthy clients (`make chaos ARGS='slow busy'`): beside 200 slow ones
+their p99 is 46 ms, in calm 44; beside a request that hangs 49, in calm 44, and its worker is replaced 0.4 s after
+BERT_TIMEOUT_S; while all ten compute, probes at BERT_ADMIN_BIND take 38 ms at most.
 """

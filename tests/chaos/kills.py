@@ -42,7 +42,7 @@ def kills(rounds: int) -> list[Row]:
                     slowest_spoilt_s = max(slowest_spoilt_s, took_s)
                 else:
                     slowest_s = max(slowest_s, took_s)
-            served = len(clients.since(0).samples)
+            served, retried = len(clients.since(0).samples), clients.retried
             born = fleet.metric('bert_worker_restarts_total{reason="signal"}')
             alive = fleet.process.poll() is None
     allowed_s = MOST_PAUSE_S + load_s + SPARE_S
@@ -50,7 +50,8 @@ def kills(rounds: int) -> list[Row]:
         Row(
             f"{rounds} × kill -9 of five of ten workers, ten clients",
             "no more failed than the five had in flight; the master alive",
-            f"{failed} of {served} failed, at most 5 in a round in {rounds - missed} of {rounds}; "
+            f"{failed} of {served} failed, {retried} were asked again on a new connection; "
+            f"at most 5 failed in a round in {rounds - missed} of {rounds}; "
             f"{born:.0f} births told as such; the master is {'alive' if alive else 'DEAD'}",
             is_whole=alive and not missed,
         ),
