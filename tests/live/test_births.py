@@ -51,7 +51,10 @@ def failing(tmp_path: Path, hook: str) -> list[str]:
 
 
 def kill_one(fleet: Fleet) -> None:
-    os.kill(fleet.workers()[0], signal.SIGKILL)
+    """And see it buried: until then it is counted as ready."""
+    pid = fleet.workers()[0]
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: pid not in fleet.workers(), "a burial")
 
 
 def check_it_recovers(fleet: Fleet, event: str, reason: str, mend: Callable[[], None]) -> dict[str, Any]:
