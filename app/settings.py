@@ -63,6 +63,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: Count
     api_key: Annotated[str, SECRET]
     api_key_file: str
+    metrics_public: bool
+    served_model_name: str
     cors_origins: Annotated[str, Meta(pattern=ORIGINS)]
     timeout_s: Count
     graceful_timeout_s: Count

@@ -56,6 +56,8 @@ def main() -> None:
     write("requirements-torch-cuda.txt", "requirements-torch.in", cuda)
     write("requirements-dev.txt", "requirements-dev.in", resolve("requirements-dev.in"))
     write("requirements-models.txt", "requirements-models.in", resolve("requirements-models.in", "--no-deps"))
+    for name in ("clients", "clients-more"):
+        write(f"requirements-{name}.txt", f"requirements-{name}.in", resolve(f"requirements-{name}.in"))
     # The bench's environments see .venv's packages: torch comes from there alone.
     for name in ("bench", "bench-infinity", "bench-openvino"):
         blocks = [block for block in resolve(f"requirements-{name}.in") if not CUDA.match(block)]

@@ -14,7 +14,7 @@ from typing import Self, cast
 
 import numpy as np
 
-from ..encoder import Encoder, ModelInfo, Plan, end_with_parent, open_encoder
+from ..encoder import Encoder, ModelInfo, Options, Plan, end_with_parent, open_encoder
 from ..errors import BulkError, RequestError, TextError
 from .reader import Chunk, Rejected, start_of
 
@@ -117,7 +117,7 @@ def encoded(encoder: Encoder, chunk: Chunk, *, truncate: bool) -> Encoded:
     """A chunk's vectors; a text that cannot be encoded is moved among the rejected ones."""
     while chunk.texts:
         try:
-            found = encoder.encode(chunk.texts, truncate=truncate)
+            found = encoder.encode(chunk.texts, Options(truncate=truncate))
         except TextError as error:
             _reject(chunk, error.index, error)
         except RequestError:  # of one of them, but not of which
@@ -135,7 +135,7 @@ def _reject_each(encoder: Encoder, chunk: Chunk, *, truncate: bool) -> bool:
     before = len(chunk.texts)
     for index in reversed(range(len(chunk.texts))):
         try:
-            encoder.encode(chunk.texts[index : index + 1], truncate=truncate)
+            encoder.encode(chunk.texts[index : index + 1], Options(truncate=truncate))
         except RequestError as error:
             _reject(chunk, index, error)
     return len(chunk.texts) < before

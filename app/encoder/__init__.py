@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from .checkpoint import Checkpoint, verify
 from .child import end_with_parent
-from .contract import Bounds, Embeddings, Encoder, ModelInfo, Pooling, look_away
+from .contract import Bounds, Embeddings, Encoder, ModelInfo, look_away
 from .locking import guarded, replaced
+from .options import Options, Pooling, Side, Text
+from .pieces import Piece
 from .plan import MODEL_SETTINGS, Plan, import_engine, open_encoder, plan, plan_as, verify_and_plan, verify_as
 from .waiting import Progress
 
@@ -21,9 +23,13 @@ __all__ = [
     "Embeddings",
     "Encoder",
     "ModelInfo",
+    "Options",
+    "Piece",
     "Plan",
     "Pooling",
     "Progress",
+    "Side",
+    "Text",
     "end_with_parent",
     "guarded",
     "import_engine",

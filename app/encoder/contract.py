@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from ..errors import InvalidInputError
-
-Pooling = Literal["none"]
+from .options import DEFAULT, Options, Text
+from .tokens import TextTokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +19,19 @@ class Embeddings:
 
     vectors: np.ndarray | list[np.ndarray]
     """float32, shape (texts, dimension); with pooling "none" one array a text, shape (tokens, dimension)."""
-    tokens: int
-    """Tokens that were encoded, special tokens included."""
+    lengths: list[int]
+    """Tokens of each text that were encoded, special tokens included."""
     lost_tokens: list[int]
     """Tokens that were cut off each text."""
     tokenize_s: float
     forward_s: float
     fingerprint: str
     """Of the model that made all of them."""
+
+    @property
+    def tokens(self) -> int:
+        """Of all texts."""
+        return sum(self.lengths)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,8 @@ class ModelInfo:
     pooling: str
     normalize: bool
     prompts: dict[str, str]
+    weights_modified_s: int
+    """When the weights were last written, in seconds since 1970."""
 
 
 def look_away() -> None:
@@ -102,20 +109,15 @@ class Encoder(Protocol):
         """What is served."""
         ...
 
-    def encode(
-        self,
-        texts: Sequence[str],
-        *,
-        normalize: bool | None = None,
-        truncate: bool = True,
-        pooling: Pooling | None = None,
-        bounds: Bounds = NO_BOUNDS,
-    ) -> Embeddings:
-        """Encode texts, each a non-empty str.
+    @property
+    def tokenizer(self) -> TextTokenizer:
+        """What texts are read with. Raises WrongModelError if they go through no tokenizer that is known."""
+        ...
 
-        `normalize` None does as the model's own files say; `pooling` "none" gives token vectors, which are
-        normalised only if `normalize` is true. Raises TextTooLongError if a text is over the limit and `truncate`
-        is false, NoTokensError if a text has none,
-        InvalidInputError if `bounds` are exceeded, BackendError if a vector is not finite, and what `bounds.look` does.
+    def encode(self, texts: Sequence[Text], options: Options = DEFAULT, *, bounds: Bounds = NO_BOUNDS) -> Embeddings:
+        """Encode texts, none of them empty.
+
+        Raises InvalidInputError (TextError where it is one text's fault) if a text, an option or what all of it would
+        cost cannot be had, BackendError if a vector is not finite, and what `bounds.look` does.
         """
         ...

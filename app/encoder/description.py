@@ -13,7 +13,8 @@ import msgspec
 from tokenizers import Tokenizer
 
 from ..errors import ModelRefusedError
-from .tokens import Side, TextTokenizer
+from .options import Side
+from .tokens import Prompts, Reading, TextTokenizer
 
 # Of a tokenizer's JSON, what bears on no id: how texts are cut and padded is ours to say, and ids are never decoded.
 IDLE = ("truncation", "padding", "decoder", "version")
@@ -69,13 +70,9 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
 
     def text_tokenizer(self, tokenizer: Tokenizer, max_tokens: int) -> TextTokenizer:
         """Texts to ids as the reference makes them, with a tokenizer that `read_tokenizer` gave, or an equal one."""
-        return TextTokenizer(
-            tokenizer,
-            max_tokens,
-            cut_side=self.cut_side,
-            splits_special_tokens=self.splits_special_tokens,
-            takes_type_ids=self.takes_type_ids,
-        )
+        prompts = Prompts(self.prompts, self.default_prompt)
+        reading = Reading(prompts, self.cut_side, self.splits_special_tokens, self.takes_type_ids)
+        return TextTokenizer(tokenizer, max_tokens, reading)
 
 
 def canonical(tokenizer: Tokenizer) -> str:

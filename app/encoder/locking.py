@@ -13,6 +13,7 @@ from threading import Condition, Lock
 from typing import Any, Literal, Protocol
 
 from .contract import Embeddings, Encoder, ModelInfo
+from .tokens import TextTokenizer
 
 Kind = Literal["none", "rwlock", "mutex"]
 
@@ -88,6 +89,11 @@ class Locked:
     def info(self) -> ModelInfo:
         """Of the model that is held at this moment."""
         return self._encoder.info
+
+    @property
+    def tokenizer(self) -> TextTokenizer:
+        """Of the model that is held at this moment."""
+        return self._encoder.tokenizer
 
     def encode(self, *arguments: Any, **options: Any) -> Embeddings:
         """See `contract.Encoder.encode`."""

@@ -55,6 +55,12 @@ class Model:
         """The tokenizer in force. Raises ModelRefusedError if its file is torn."""
         return self.description.read_tokenizer(self.recipe.modules[0].directory)
 
+    @property
+    def leaves_prompts_out(self) -> bool:
+        """Whether a prompt's own tokens are left out of the pooling."""
+        pooling = (module for module in self.recipe.modules if module.kind == "Pooling")
+        return not all(module.config.get("include_prompt", True) for module in pooling)
+
     def cut(self, dimension: int) -> int:
         """Numbers that are kept of a finished vector."""
         return min(dimension, self.description.cut_dimension or dimension)
@@ -104,6 +110,7 @@ class Model:
             pooling="+".join(self.description.pooling) or "none",
             normalize=self.recipe.normalize,
             prompts=self.description.prompts,
+            weights_modified_s=max((file.identity[-1] for file in self.checkpoint.weights), default=0) // 10**9,
             **unsaid | computed,
         )
 

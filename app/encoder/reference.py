@@ -185,7 +185,7 @@ def _texts_told_otherwise(model: SentenceTransformer, described: Description, pr
 def _by(tokenizer: TextTokenizer, text: str) -> tuple[list[int], list[int]]:
     """Ids and type ids of a text, which may have none."""
     try:
-        found = tokenizer.tokenize([text], truncate=True)[0]
+        found = tokenizer.tokenize([text])[0]
     except NoTokensError:
         return [], []
     return found.ids, found.type_ids

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
 
 from tokenizers import Tokenizer
 
-from ..errors import NoTokensError, TextTooLongError
-
-Side = Literal["left", "right"]
+from ..errors import NoTokensError, OptionError, TextError, TextTooLongError
+from .options import DEFAULT, Options, Side, Text
+from .pieces import Piece, pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,36 @@ class TokenizedText:
     lost_tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """What a model's files have to be put before texts."""
+
+    named: dict[str, str]
+    default: str
+
+    def text(self, name: str | None) -> str:
+        """The prompt of that name; None: the default one, or "". Raises OptionError."""
+        if name is None:
+            return self.default
+        if name in self.named:
+            return self.named[name]
+        known = ", ".join(map(repr, self.named)) or "none"
+        raise OptionError("prompt_name", f"{name!r} is not among the prompts of this model, which has {known}")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a model reads texts, beside what its tokenizer does."""
+
+    prompts: Prompts
+    cut_side: Side = "right"
+    """Where a long text loses tokens."""
+    splits_special_tokens: bool = False
+    """Whether those that stand in a text are text."""
+    takes_type_ids: bool = True
+    """Else they are all 0."""
+
+
 class TextTokenizer:
     """A `tokenizers.Tokenizer` that never changes its state, so that threads may share it.
 
@@ -30,50 +60,95 @@ class TextTokenizer:
     once: it holds a hundred times its text (offsets, masks, a string for each token), and what was cut off, too.
     """
 
-    def __init__(
-        self,
-        tokenizer: Tokenizer,
-        max_tokens: int,
-        *,
-        cut_side: Side = "right",
-        splits_special_tokens: bool = False,
-        takes_type_ids: bool = True,
-    ) -> None:
-        """Take a tokenizer of one's own (its padding and truncation are switched off) and the limit; 0: none.
-
-        `cut_side`: where a long text loses tokens; `splits_special_tokens`: those that stand in a text are text;
-        `takes_type_ids`: else they are all 0.
-        """
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int, reading: Reading) -> None:
+        """Take a tokenizer of one's own (its padding and truncation are switched off) and the limit; 0: none."""
         tokenizer.no_padding()
         tokenizer.no_truncation()
-        tokenizer.encode_special_tokens = splits_special_tokens
+        tokenizer.encode_special_tokens = reading.splits_special_tokens
         self._tokenizer = tokenizer
         self._max_tokens = max_tokens
-        self._cut_side = cut_side
-        self._takes_type_ids = takes_type_ids
+        self._reading = reading
         self._special_tokens = tokenizer.num_special_tokens_to_add(False)  # noqa: FBT003 - not a pair
 
     def tokenize(
-        self, texts: Sequence[str], *, truncate: bool, places: Sequence[int] | None = None
+        self, texts: Sequence[Text], options: Options = DEFAULT, *, places: Sequence[int] | None = None
     ) -> list[TokenizedText]:
-        """Tokenize each text.
+        """Tokenize each text, its prompt before it.
 
-        Raises TextTooLongError if one is over the limit and `truncate` is false, NoTokensError if one has none; they
-        name the text by its number in `places`.
+        Raises OptionError if there is no such prompt; TextTooLongError if a text is over the limit and may not
+        be cut, NoTokensError if one has no tokens, TextError if one has ids that the vocabulary has not. They name the
+        text by its number in `places`.
         """
+        prompt = self._reading.prompts.text(options.prompt_name)
         numbered = zip(places or range(len(texts)), texts, strict=True)
-        return [self._tokenize(place, text, truncate=truncate) for place, text in numbered]
+        return [
+            self._of_text(place, prompt + text, options)
+            if isinstance(text, str)
+            else self._of_ids(place, self._ids(prompt), text, options)
+            for place, text in numbered
+        ]
 
-    def _tokenize(self, place: int, text: str, *, truncate: bool) -> TokenizedText:
+    def pieces(self, text: str, *, prompt_name: str | None = None, add_special_tokens: bool = True) -> list[Piece]:
+        """All tokens of a text with its prompt, of which offsets count. Raises OptionError."""
+        prompt = self._reading.prompts.text(prompt_name)
+        return pieces(self._tokenizer, prompt + text, add_special_tokens=add_special_tokens)
+
+    def decode(self, ids: Sequence[int], *, skip_special_tokens: bool = True) -> str:
+        """The text of ids; those that the vocabulary has not are left out."""
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=skip_special_tokens))
+
+    def is_framed(self, ids: Sequence[int]) -> bool:
+        """Whether the special tokens of this model stand around, as `tokenize` puts them; False where it has none."""
+        before, after = self._frame
+        size = len(before) + len(after)
+        own = list(ids[: len(before)]) + (list(ids[-len(after) :]) if after else [])
+        return 0 < size <= len(ids) and own == before + after
+
+    def prompt_tokens(self, prompt_name: str | None) -> int:
+        """Tokens of a prompt as sentence-transformers counts them: with special ones, but not the last of those."""
+        prompt, (before, after) = self._reading.prompts.text(prompt_name), self._frame
+        return len(before) + len(self._ids(prompt)) + max(0, len(after) - 1) if prompt else 0
+
+    def _of_text(self, place: int, text: str, options: Options) -> TokenizedText:
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         room = self._max_tokens - self._special_tokens
         lost = max(0, len(encoding) - room) if self._max_tokens else 0
         if lost:
-            if not truncate:
+            if not options.truncate:
                 raise TextTooLongError(place, len(encoding) + self._special_tokens, self._max_tokens)
-            encoding.truncate(room, direction=self._cut_side)
+            encoding.truncate(room, direction=options.cut_side or self._reading.cut_side)
         whole = self._tokenizer.post_process(encoding)
         ids = whole.ids
         if not ids:
             raise NoTokensError(place)
-        return TokenizedText(ids, whole.type_ids if self._takes_type_ids else [0] * len(ids), lost)
+        return TokenizedText(ids, whole.type_ids if self._reading.takes_type_ids else [0] * len(ids), lost)
+
+    def _of_ids(self, place: int, prompt: list[int], given: Sequence[int], options: Options) -> TokenizedText:
+        """Ids stand for themselves: special tokens are not added, but stay around what is cut or prompted."""
+        unknown = next((one for one in given if self._tokenizer.id_to_token(one) is None), None)
+        if unknown is not None:
+            raise TextError(place, f"has token id {unknown}, which the vocabulary of this model has not")
+        before, after = self._frame if self.is_framed(given) else ([], [])
+        inner = prompt + list(given[len(before) : len(given) - len(after)])
+        tokens = len(before) + len(inner) + len(after)
+        lost = max(0, tokens - self._max_tokens) if self._max_tokens else 0
+        if lost and not options.truncate:
+            raise TextTooLongError(place, tokens, self._max_tokens)
+        if lost:
+            side = options.cut_side or self._reading.cut_side
+            inner = inner[lost:] if side == "left" else inner[: len(inner) - lost]
+        ids = before + inner + after
+        if not ids:
+            raise NoTokensError(place)
+        return TokenizedText(ids, [0] * len(ids), lost)
+
+    def _ids(self, text: str) -> list[int]:
+        return self._tokenizer.encode(text, add_special_tokens=False).ids if text else []
+
+    @cached_property
+    def _frame(self) -> tuple[list[int], list[int]]:
+        """Special tokens that are put before a text, and after it."""
+        found = self._tokenizer.encode("a")
+        ids, added = found.ids, found.special_tokens_mask
+        own = [place for place, is_added in enumerate(added) if not is_added]
+        return (ids[: own[0]], ids[own[-1] + 1 :]) if own else (ids, [])

@@ -12,9 +12,10 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
-from ..errors import NoTokensError, TextTooLongError
+from ..errors import NoTokensError, OptionError, TextError, TextTooLongError, WrongModelError
 from .model import Model
-from .tokens import TokenizedText
+from .options import DEFAULT, Options, Text
+from .tokens import Prompts, TextTokenizer, TokenizedText
 
 # One forward takes at most this many tokens, padding included: attention's scratch grows with it (100 MB at 32 × 256).
 FORWARD_TOKENS = 2048
@@ -28,18 +29,21 @@ class Batches:
 
     batches: list[tuple[list[int], Features]]
     """Positions of the texts in the request, and the features to feed to the model."""
-    tokens: int
+    lengths: list[int]
+    """Tokens of each text."""
     lost_tokens: list[int]
 
 
 class Batcher(Protocol):
-    """Prepares texts for the model.
+    """Prepares texts for the model."""
 
-    Raises TextTooLongError if one is over the limit and may not be cut, NoTokensError if one has none.
-    """
+    @property
+    def tokenizer(self) -> TextTokenizer:
+        """See `contract.Encoder.tokenizer`."""
+        ...
 
-    def prepare(self, texts: Sequence[str], *, truncate: bool) -> Batches:
-        """See the class."""
+    def prepare(self, texts: Sequence[Text], options: Options = DEFAULT) -> Batches:
+        """Raises what `TextTokenizer.tokenize` does."""
         ...
 
 
@@ -59,28 +63,28 @@ class FastBatcher:
         self._pads_left = tokenizer.padding_side == "left"
         self._takes_types = described.takes_type_ids
         # Nobody else uses this model's tokenizer, so ours to set up: a copy would cost each worker 6 MB.
-        self._tokenizer = described.text_tokenizer(tokenizer.backend_tokenizer, model.max_tokens)
-        self._prompt = described.default_prompt
-        self._prompt_tokens = self._count_prompt(described.default_prompt, set(tokenizer.all_special_ids))
+        self.tokenizer = described.text_tokenizer(tokenizer.backend_tokenizer, model.max_tokens)
 
-    def prepare(self, texts: Sequence[str], *, truncate: bool) -> Batches:
+    def prepare(self, texts: Sequence[Text], options: Options = DEFAULT) -> Batches:
         """See `Batcher`."""
-        tokenized = self._tokenizer.tokenize([self._prompt + text for text in texts], truncate=truncate)
+        tokenized = self.tokenizer.tokenize(texts, options)
+        prompt_tokens = self.tokenizer.prompt_tokens(options.prompt_name)
         lengths = [len(text.ids) for text in tokenized]
         # Padding on the left moves a text's positions, so there only texts of one length go together.
         together = positions_by_length(lengths, FORWARD_TOKENS, FORWARD_TEXTS, of_one_length=self._pads_left)
         batches = [
-            (positions, self._features([tokenized[position] for position in positions])) for positions in together
+            (positions, self._features([tokenized[position] for position in positions], prompt_tokens))
+            for positions in together
         ]
-        return Batches(batches, sum(lengths), [text.lost_tokens for text in tokenized])
+        return Batches(batches, lengths, [text.lost_tokens for text in tokenized])
 
-    def _features(self, texts: list[TokenizedText]) -> Features:
+    def _features(self, texts: list[TokenizedText], prompt_tokens: int) -> Features:
         features: Features = {"modality": "text", "input_ids": self._padded("input_ids", [text.ids for text in texts])}
         features["attention_mask"] = self._padded("attention_mask", [[1] * len(text.ids) for text in texts])
         if self._takes_types:
             features["token_type_ids"] = self._padded("token_type_ids", [text.type_ids for text in texts])
-        if self._prompt_tokens:
-            features["prompt_length"] = self._prompt_tokens
+        if prompt_tokens:
+            features["prompt_length"] = prompt_tokens
         return features
 
     def _padded(self, name: str, rows: list[list[int]]) -> torch.Tensor:
@@ -92,13 +96,6 @@ class FastBatcher:
             padded[index, start : start + len(row)] = row
         return torch.from_numpy(padded)
 
-    def _count_prompt(self, prompt: str, special_ids: set[int]) -> int:
-        """The prompt's tokens, as sentence-transformers counts them: without a special token at the end."""
-        if not prompt:
-            return 0
-        ids = self._tokenizer.tokenize([prompt], truncate=True)[0].ids
-        return len(ids) - (ids[-1] in special_ids)
-
 
 class PlainBatcher:
     """For every other model: sentence-transformers prepares the features; the tokens are counted a second time.
@@ -109,20 +106,38 @@ class PlainBatcher:
     def __init__(self, loaded: SentenceTransformer, model: Model) -> None:
         self._model = loaded
         self._max_tokens = model.max_tokens
-        self._prompt = model.description.default_prompt
+        described = model.description
+        self._prompts = Prompts(described.prompts, described.default_prompt)
+        self._cut_side = described.cut_side
 
-    def prepare(self, texts: Sequence[str], *, truncate: bool) -> Batches:
+    @property
+    def tokenizer(self) -> TextTokenizer:
         """See `Batcher`."""
-        lengths = [self._length(self._prompt + text) for text in texts]
+        raise WrongModelError(
+            "the texts of this model go through no single tokenizer, so they cannot be shown as tokens"
+        )
+
+    def prepare(self, texts: Sequence[Text], options: Options = DEFAULT) -> Batches:
+        """See `Batcher`."""
+        if options.cut_side not in (None, self._cut_side):
+            raise OptionError("truncation_direction", f"can only be {self._cut_side} with this model")
+        prompt = self._prompts.text(options.prompt_name)
+        read = [self._checked(place, text) for place, text in enumerate(texts)]
+        lengths = [self._length(prompt + text) for text in read]
         lost = [max(0, length - self._max_tokens) if self._max_tokens else 0 for length in lengths]
         if 0 in lengths and isinstance(self._model.tokenizer, PreTrainedTokenizerBase):
             raise NoTokensError(lengths.index(0))
         for index, tokens in enumerate(lost):
-            if tokens and not truncate:
+            if tokens and not options.truncate:
                 raise TextTooLongError(index, lengths[index], self._max_tokens)
-        prompt = self._prompt or None
-        batches = [([index], self._model.preprocess([text], prompt=prompt)) for index, text in enumerate(texts)]
-        return Batches(batches, sum(lengths) - sum(lost), lost)
+        batches = [([index], self._model.preprocess([text], prompt=prompt or None)) for index, text in enumerate(read)]
+        return Batches(batches, [length - cut for length, cut in zip(lengths, lost, strict=True)], lost)
+
+    @staticmethod
+    def _checked(place: int, text: Text) -> str:
+        if isinstance(text, str):
+            return text
+        raise TextError(place, "is given as token ids, but the texts of this model go through no single tokenizer")
 
     def _length(self, text: str) -> int:
         tokenizer = self._model.tokenizer

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +19,8 @@ from ..errors import InvalidInputError, ModelRefusedError, one_line
 from .checkpoint import Checkpoint
 from .contract import NO_BOUNDS, Bounds, Embeddings
 from .model import Model
+from .options import DEFAULT, Options, Text
+from .tokens import TextTokenizer
 from .torch_batches import Features, batcher
 from .torch_loading import load
 from .vectors import finished
@@ -46,36 +48,29 @@ class TorchEncoder:
         )
         self.encode(["warm " * WARM_UP_WORDS])
 
-    def encode(
-        self,
-        texts: Sequence[str],
-        *,
-        normalize: bool | None = None,
-        truncate: bool = True,
-        pooling: Literal["none"] | None = None,
-        bounds: Bounds = NO_BOUNDS,
-    ) -> Embeddings:
+    @property
+    def tokenizer(self) -> TextTokenizer:
+        """See `contract.Encoder.tokenizer`."""
+        return self._batcher.tokenizer
+
+    def encode(self, texts: Sequence[Text], options: Options = DEFAULT, *, bounds: Bounds = NO_BOUNDS) -> Embeddings:
         """See `contract.Encoder.encode`."""
         started = time.perf_counter()
-        prepared = self._batcher.prepare(texts, truncate=truncate)
+        prepared = self._batcher.prepare(texts, options)
         tokenized = time.perf_counter()
-        bounds.check(prepared.tokens, prepared.tokens * self._hidden if pooling == "none" else 0)
+        is_unpooled, tokens = options.pooling == "none", sum(prepared.lengths)
+        bounds.check(tokens, tokens * self._hidden if is_unpooled else 0)
         vectors: list[np.ndarray] = [np.empty(0, np.float32)] * len(texts)
         with torch.inference_mode():
             for positions, features in prepared.batches:
                 bounds.look()
-                found = self._token_vectors(features) if pooling == "none" else self._text_vectors(features)
+                found = self._token_vectors(features) if is_unpooled else self._text_vectors(features)
                 for position, vector in zip(positions, found, strict=True):
                     vectors[position] = vector
-        vectors = finished(
-            vectors,
-            normalize=normalize,
-            by_default=self._normalizes and pooling is None,
-            dimension=None if pooling == "none" else self.info.dimension,
-        )
+        vectors = finished(vectors, options, by_default=self._normalizes, dimension=self.info.dimension)
         return Embeddings(
-            vectors=vectors if pooling == "none" else np.stack(vectors),
-            tokens=prepared.tokens,
+            vectors=vectors if is_unpooled else np.stack(vectors),
+            lengths=prepared.lengths,
             lost_tokens=prepared.lost_tokens,
             tokenize_s=tokenized - started,
             forward_s=time.perf_counter() - tokenized,

@@ -20,6 +20,8 @@ from .series import Store, value_class
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 BYTES = (64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216)
 TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
+TOKENS = (4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384, 65536, 262144, 1048576)
+FORMS = ("single", "batch")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 OTHER_METHOD = "other"
 UNMATCHED = "unmatched"
@@ -89,8 +91,17 @@ class Metrics:
         self.response_bytes = _bytes("bert_response", "Body bytes of the answer.", registry, ["route"])
         self.tokenize_seconds = _seconds("bert_tokenize", "Time a request's texts took to tokenize.", registry)
         self.forward_seconds = _seconds("bert_forward", "Time a request's texts took in the model.", registry)
-        self.texts_per_request = Histogram(
-            "bert_request_texts", "Texts that a request carried.", buckets=TEXTS, registry=registry
+        self.texts_per_request = _counts("bert_request_texts", "Texts that a request carried.", registry, TEXTS)
+        self.tokens_per_request = _counts("bert_request_tokens", "Tokens of a request's texts.", registry, TOKENS)
+        self.tokens_per_text = _counts("bert_text_tokens", "Tokens of a text.", registry, TOKENS)
+        self.inputs = Counter(
+            "bert_inputs",
+            "Requests with texts, one or a list, answered or not.",
+            ["form", "outcome"],
+            registry=registry,
+        )
+        self.failures = Counter(
+            "bert_request_failures", "Requests that were refused or failed.", ["kind"], registry=registry
         )
         self.texts = Counter("bert_texts", "Texts encoded.", registry=registry)
         self.tokens = Counter("bert_tokens", "Tokens encoded, special tokens included.", registry=registry)
@@ -102,7 +113,10 @@ class Metrics:
         self.log_lines_dropped = Counter(
             "bert_log_lines_dropped", "Log lines that nobody read in time.", registry=registry
         )
-        labelled = (self.requests, self.request_seconds, self.payload_bytes, self.response_bytes, self.restarts)
+        labelled = (
+            *(self.requests, self.request_seconds, self.payload_bytes, self.response_bytes),
+            *(self.restarts, self.inputs, self.failures),
+        )
         self._labelled = {next(iter(metric.describe())).name: metric for metric in labelled}
 
     def start_at_zero(self, routes: Iterable[tuple[str, str]], statuses: Iterable[int]) -> None:
@@ -123,6 +137,10 @@ class Metrics:
 
 def _seconds(name: str, meaning: str, registry: CollectorRegistry, labels: Iterable[str] = ()) -> Histogram:
     return Histogram(f"{name}_seconds", meaning, labels, buckets=SECONDS, registry=registry)
+
+
+def _counts(name: str, meaning: str, registry: CollectorRegistry, buckets: Iterable[int]) -> Histogram:
+    return Histogram(name, meaning, buckets=tuple(buckets), registry=registry)
 
 
 def _bytes(name: str, meaning: str, registry: CollectorRegistry, labels: Iterable[str] = ()) -> Histogram:

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from . import memory
 from .board import Board
 from .metrics import Metrics
+from .tei_metrics import TeiCollector
 
 
 @dataclass(eq=False)
@@ -48,4 +49,5 @@ def render(metrics: Metrics, fleet: FleetCollector, accept: str) -> tuple[bytes,
     page = CollectorRegistry()
     page.register(fleet)
     page.register(metrics.registry)
+    page.register(TeiCollector(metrics))
     return encode(page), content_type

@@ -5,10 +5,12 @@ from __future__ import annotations
 from flask import Flask
 
 from ..settings import Settings
-from . import admin, attended, auth, cors, failures, hooks, info, metrics, page, predict, probes
+from . import admin, attended, auth, cors, dialects, docs, failures, hooks, info, metrics, page, probes
 from .services import Services
 
-BLUEPRINTS = (predict.routes, info.routes, probes.routes, metrics.routes, page.routes)
+BLUEPRINTS = (*dialects.BLUEPRINTS, info.routes, probes.routes, metrics.routes, page.routes, docs.routes)
+# Shown before they are first asked for; all others would be a thousand series that nobody may ever move.
+FROM_ZERO = [("/predict", "POST"), ("/embed", "POST"), ("/v1/embeddings", "POST")]
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -28,10 +30,4 @@ def init_app(app: Flask, settings: Settings) -> None:
 def join_worker(app: Flask, services: Services) -> None:
     """Give the application what is this worker's own, after the fork."""
     app.extensions[Services.NAME] = services
-    services.metrics.start_at_zero(_served(app), statuses=(200,))
-    services.metrics.start_at_zero([("/predict", "POST")], statuses=(400, 401, 413, 415, 422, 500, 503))
-
-
-def _served(app: Flask) -> list[tuple[str, str]]:
-    rules = app.url_map.iter_rules()
-    return sorted((rule.rule, method) for rule in rules for method in (rule.methods or set()) - {"OPTIONS", "HEAD"})
+    services.metrics.start_at_zero(FROM_ZERO, statuses=(200, 400, 401, 413, 415, 422, 500, 503))

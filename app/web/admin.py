@@ -6,6 +6,7 @@ Elsewhere HUP replaces the processes, which it does here, too.
 from __future__ import annotations
 
 from threading import Lock
+from typing import Any
 
 import msgspec
 from flask import Blueprint, Response
@@ -14,6 +15,7 @@ from .. import settings as all_settings
 from ..encoder import MODEL_SETTINGS, open_encoder, verify_and_plan
 from ..errors import ConfigurationError, ModelRefusedError, ReloadRefusedError, ReloadUnderWayError
 from .answers import json_response
+from .described import describes
 from .services import services
 
 routes = Blueprint("admin", __name__)
@@ -21,6 +23,7 @@ _under_way = Lock()
 
 
 @routes.post("/admin/reload")
+@describes(dict[str, Any], refuses=(409, 422))
 def reload() -> Response:
     """Load the model that the settings name now, verified as at a start, and serve it from then on.
 

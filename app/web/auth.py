@@ -7,11 +7,14 @@ import hmac
 from flask import Flask, request
 
 from ..errors import UnauthorizedError
+from ..settings import Settings
 from . import cors
 from .services import services
 
 # What orchestrators and Prometheus ask for, without a key.
-PUBLIC_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
+PUBLIC_PATHS = frozenset(
+    {"/livez", "/readyz", "/health", "/ping", "/docs", "/docs/", "/openapi.json", "/api-doc/openapi.json"}
+)
 
 
 def init_app(app: Flask) -> None:
@@ -20,13 +23,20 @@ def init_app(app: Flask) -> None:
 
 
 def check_key() -> None:
-    """Raise UnauthorizedError unless the request may be answered."""
+    """Raise UnauthorizedError unless the request may be answered. Every dialect's clients send a bearer's key."""
     settings = services().settings
     keys = [key.strip().encode() for key in settings.api_key.split(",") if key.strip()]
-    if not keys or request.path in PUBLIC_PATHS or (settings.cors_origins and cors.is_asked_first()):
+    if not keys or _is_public(settings) or (settings.cors_origins and cors.is_asked_first()):
         return
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     offered = given.strip().encode() if scheme.lower() == "bearer" else b""
     # Every key is compared, so that the time does not tell which one came close.
     if not sum(hmac.compare_digest(offered, key) for key in keys):
         raise UnauthorizedError('this service needs a key: send "Authorization: Bearer KEY"')
+
+
+def _is_public(settings: Settings) -> bool:
+    """Balancers ask for the page, too, to see whether anybody is there."""
+    if request.path == "/metrics":
+        return settings.metrics_public
+    return request.path in PUBLIC_PATHS or (request.path == "/" and request.method in ("GET", "HEAD"))

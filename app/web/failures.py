@@ -1,14 +1,16 @@
-"""Every failure as JSON: `{"error": sentence, "error_type": kind, "request_id": id, …}` with the right status."""
+"""Every failure as JSON, in the form of the dialect that was spoken, with the right status: a sentence, and where."""
 
 from __future__ import annotations
 
+import msgspec
 import structlog
-from flask import Flask, Response, g
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from ..errors import RequestError, UnauthorizedError
 from ..fleet.logs import frames
-from .answers import json_bytes, json_response
+from .account import account
+from .dialects import dialect_of
 
 # Sentences for what Flask and Werkzeug refuse before a route is reached.
 SENTENCES = {
@@ -29,7 +31,8 @@ def init_app(app: Flask) -> None:
 
 def answer_own(error: RequestError) -> Response:
     """A request that we refused, or could not answer, and know why."""
-    response = json_response(_body(error.message, error.error_type, **error.details), error.status)
+    account().failure = error.kind
+    response = _answer(_body(error.message, error.error_type, error.status, **error.details), error.status)
     if isinstance(error, UnauthorizedError):
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
@@ -37,22 +40,29 @@ def answer_own(error: RequestError) -> Response:
 
 def answer_http(error: HTTPException) -> Response:
     """A refusal of Werkzeug's: its status and headers (Allow, Location), our body."""
+    account().failure = "http"
     base = error.get_response()
     status = base.status_code
     response = Response(status=status, headers=[pair for pair in base.headers if pair[0] != "Content-Length"])
     sentence = SENTENCES.get(status) or str(error.description or error.name)
-    response.data = json_bytes(_body(sentence, KINDS.get(status, "Validation" if status < 500 else "Backend")))
+    response.data = _body(sentence, KINDS.get(status, "Validation" if status < 500 else "Backend"), status)
     response.mimetype = "application/json"
     return response
 
 
 def answer_unforeseen(error: Exception) -> Response:
     """A defect of ours. The log gets where it happened, but no message: that might quote the text."""
-    log.error("unforeseen", request_id=g.get("request_id"), error_class=type(error).__name__, frames=frames(error))
-    return json_response(
-        _body("the service failed on this request; its log says where, under this request_id", "Backend"), 500
-    )
+    told = account()
+    told.failure = "unforeseen"
+    log.error("unforeseen", request_id=told.request_id, error_class=type(error).__name__, frames=frames(error))
+    sentence = "the service failed on this request; its log says where, under this request_id"
+    return _answer(_body(sentence, "Backend", 500), 500)
 
 
-def _body(sentence: str, kind: str, **details: str | int) -> dict[str, str | int]:
-    return {"error": sentence, "error_type": kind, **details, "request_id": str(g.get("request_id", ""))}
+def _answer(body: bytes, status: int) -> Response:
+    return Response(body, status=status, mimetype="application/json")
+
+
+def _body(sentence: str, kind: str, status: int, **details: str | int) -> bytes:
+    refusal = dialect_of(request.path).refusal
+    return msgspec.json.encode(refusal(sentence, kind, status, **details, request_id=account().request_id))

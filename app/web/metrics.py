@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from ..fleet.scrape import FleetCollector, render
+from .described import describes
 from .services import services
 
 routes = Blueprint("metrics", __name__)
@@ -20,6 +21,7 @@ LABELS = (
 
 
 @routes.get("/metrics")
+@describes("text/plain", is_public=True, refuses=(401,))
 def metrics() -> Response:
     """Prometheus text, or OpenMetrics where the scraper prefers it."""
     service = services()

@@ -25,7 +25,13 @@ from .services import Services
 # Python 3.11 specializes a function after 8 calls, and an instruction a few runs later.
 TIMES = 20
 log = structlog.get_logger("serve-bert")
-BODY = b'{"text": "The ten workers share nothing in Python, and everything in the page cache."}'
+TEXT = b'"The ten workers share nothing in Python, and everything in the page cache."'
+ASKED = (
+    ("POST", "/predict", b'{"text": ' + TEXT + b"}"),
+    ("POST", "/embed", b'{"inputs": "a"}'),
+    ("POST", "/v1/embeddings", b'{"input": ["a"], "encoding_format": "base64"}'),
+    ("GET", "/livez", b""),
+)
 
 
 def rehearse(app: Flask, settings: Settings, encoder: Encoder) -> None:
@@ -40,7 +46,7 @@ def rehearse(app: Flask, settings: Settings, encoder: Encoder) -> None:
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             for _ in range(TIMES):
-                for asked in (("POST", "/predict", BODY), ("GET", "/livez", b"")):
+                for asked in ASKED:
                     list(app(_environ(*asked, key), started))
     finally:
         del app.extensions[Services.NAME]

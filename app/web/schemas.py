@@ -1,39 +1,23 @@
-"""What comes in: each route's request as a typed struct, decoded and validated in one pass over the bytes."""
+"""What comes in: a request as a typed struct, decoded and validated in one pass over the bytes."""
 
 from __future__ import annotations
 
 import codecs
 import re
-from typing import Literal, TypeVar
+from collections.abc import Mapping
+from typing import TypeVar
 
 import msgspec
 from flask import request
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from ..errors import (
-    BodyTooLargeError,
-    EmptyInputError,
-    InvalidInputError,
-    MalformedBodyError,
-    UnsupportedMediaTypeError,
-)
-from ..settings import Settings
+from ..errors import BodyTooLargeError, InvalidInputError, MalformedBodyError, UnsupportedMediaTypeError
 from .malformed import explained
 
 AT = re.compile(r" - at `(\$[^`]*)`$")
-
-
-class PredictRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of POST /predict."""
-
-    text: str | list[str]
-    normalize: bool | None = None
-    truncate: bool | None = None
-    pooling: Literal["none"] | None = None
-
-
 Schema = TypeVar("Schema", bound=msgspec.Struct)
+Other = TypeVar("Other", bound=msgspec.Struct)
 
 
 def read_json(schema: type[Schema]) -> Schema:
@@ -42,6 +26,21 @@ def read_json(schema: type[Schema]) -> Schema:
     Raises UnsupportedMediaTypeError if it is declared as something else than JSON, MalformedBodyError if it is none,
     InvalidInputError if a key or type is wrong, BodyTooLargeError.
     """
+    return _decoded(_body(), schema)
+
+
+def read_json_by_key(schema: type[Schema], others: Mapping[str, type[Other]]) -> Schema | Other:
+    """As `read_json`; what is not of `schema`, but has a key of `others`, is read as that key's schema."""
+    body = _body()
+    try:
+        return _decoded(body, schema)
+    except InvalidInputError:
+        if other := _by_key(body, others):
+            return _decoded(body, other)
+        raise
+
+
+def _body() -> bytes:
     encoding = request.headers.get("Content-Encoding", "identity")
     if encoding.lower() != "identity":
         raise UnsupportedMediaTypeError(f"send the body as it is; this request declares Content-Encoding {encoding!r}")
@@ -49,49 +48,28 @@ def read_json(schema: type[Schema]) -> Schema:
         declared = request.mimetype or "nothing"
         raise UnsupportedMediaTypeError(f"send Content-Type: application/json; this request declares {declared!r}")
     try:
-        body = request.get_data(cache=False)
+        return request.get_data(cache=False).removeprefix(codecs.BOM_UTF8)
     except ParseException as error:
         raise MalformedBodyError(f"the body's chunks are malformed: {error}") from None
     except RequestEntityTooLarge:
         raise BodyTooLargeError(request.max_content_length or 0) from None
+
+
+def _decoded(body: bytes, schema: type[Schema]) -> Schema:
     try:
-        return msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8), type=schema)
+        return msgspec.json.decode(body, type=schema)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise explained(body.removeprefix(codecs.BOM_UTF8), str(error)) from None
+        raise explained(body, str(error)) from None
 
 
-def checked_texts(text: str | list[str], settings: Settings, key: str) -> list[str]:
-    """The texts under `key`, as a list. Raises EmptyInputError or InvalidInputError, each saying where."""
-    texts = [text] if isinstance(text, str) else text
-    if not texts:
-        raise EmptyInputError(f"{key} is an empty list: there is nothing to encode", where=f"$.{key}")
-    if len(texts) > settings.max_texts:
-        raise InvalidInputError(
-            f"{key} has {len(texts)} texts, but a request may carry {settings.max_texts}", where=f"$.{key}"
-        )
-    for index, one in enumerate(texts):
-        if not one:
-            raise EmptyInputError(
-                f"{called(text, index)} is empty: there is nothing to encode", where=place(key, text, index)
-            )
-        if len(one) > settings.max_chars:
-            raise InvalidInputError(
-                f"{called(text, index)} has {len(one)} characters, but a text may have {settings.max_chars}",
-                where=place(key, text, index),
-            )
-    return texts
-
-
-def called(text: str | list[str], index: int) -> str:
-    """What a sentence calls one of the texts."""
-    return "the text" if isinstance(text, str) else f"text {index}"
-
-
-def place(key: str, text: str | list[str], index: int) -> str:
-    """The JSON path of one text."""
-    return f"$.{key}" if isinstance(text, str) else f"$.{key}[{index}]"
+def _by_key(body: bytes, others: Mapping[str, type[Other]]) -> type[Other] | None:
+    try:
+        keys = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return next((schema for key, schema in others.items() if key in keys), None)
 
 
 def _invalid(message: str) -> InvalidInputError:

@@ -35,6 +35,11 @@ class Services:
             )
         return self.encoder
 
+    @property
+    def served_name(self) -> str:
+        """What the model is called where a client asks."""
+        return self.settings.served_model_name or self.ready_encoder().info.model_id
+
     def replace_encoder(self, encoder: Encoder) -> None:
         """Serve another model from now on; requests that are under way end with the old one."""
         self.encoder = replaced(self.ready_encoder(), encoder)

@@ -28,13 +28,13 @@ def post_worker_init(worker):
     healthy(worker)
     encoder = worker.wsgi.extensions["serve-bert"].encoder
     encode = encoder.encode
-    def odd(texts, **options):
+    def odd(texts, *options, **more):
         while texts == ["hang"]:
             time.sleep(0.1)
         while texts == ["look"]:
             time.sleep(0.1)
-            options["bounds"].look()
-        return encode(texts, **options)
+            more["bounds"].look()
+        return encode(texts, *options, **more)
     worker.wsgi.extensions["serve-bert"].encoder.encode = odd
 """
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class PaddedBatcher(FastBatcher):
     """Batches whose texts all have 128 tokens; the attention mask leaves the padding out of the vectors."""
 
-    def _features(self, texts: list[TokenizedText]) -> Features:
-        features = super()._features(texts)
+    def _features(self, texts: list[TokenizedText], prompt_tokens: int) -> Features:
+        features = super()._features(texts, prompt_tokens)
         for name, rows in features.items():
             if isinstance(rows, torch.Tensor):
                 padded = np.full((len(texts), CUT), self._pad_ids.get(name, 0), np.int64)

@@ -16,7 +16,7 @@ from sentence_transformers.sentence_transformer.modules import Dense, Normalize,
 from tokenizers import Tokenizer
 
 from app import encoder as encoders
-from app.encoder import Checkpoint
+from app.encoder import Checkpoint, Options
 from app.errors import InvalidInputError, ModelRefusedError
 from tests.kernel import engine_here
 from tests.texts import LANGUAGES
@@ -140,7 +140,7 @@ def test_static_embeddings_without_any_transformer(checkpoint: Checkpoint, tmp_p
     encoder = assert_same_as_sentence_transformers(tmp_path / "static", ["Hello", "two words"])
     assert encoder.encode(["two words"]).tokens == 2
     with pytest.raises(InvalidInputError, match="no token vectors"):
-        encoder.encode(["Hello"], pooling="none")
+        encoder.encode(["Hello"], Options(pooling="none"))
 
 
 def test_sharded_weights(make: Make) -> None:

@@ -8,7 +8,7 @@ import resource
 import signal
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from app.bulk.journal import JournalError, path_for
 from app.bulk.reader import CHUNK_LINES, Chunk, Place, Reader, Rejected, format_of
 from app.bulk.work import Work
 from app.bulk.writer import Writer
-from app.encoder import Checkpoint, Embeddings, ModelInfo
+from app.encoder import Checkpoint, Embeddings, Encoder, ModelInfo, Options
 from app.errors import BackendError, ModelRefusedError, NoTokensError, TextTooLongError
 from tests.kernel import has_kernel
 
@@ -112,17 +112,20 @@ class Stub:
         | {"dimension": DIMENSION, "max_tokens": 9}
     )
 
-    def encode(self, texts: Sequence[str], *, truncate: bool = True, **_: Any) -> Embeddings:
+    def encode(self, texts: Sequence[str], options: Options) -> Embeddings:
         for index, text in enumerate(texts):
             if text == "nothing":
                 raise NoTokensError(index)
-            if len(text) > 9 and not truncate:
+            if len(text) > 9 and not options.truncate:
                 raise TextTooLongError(index, len(text), 9)
         if "infinite" in texts:
             raise BackendError("a vector is not finite")
         vectors = np.array([[len(text), ord(text[0]), 0.1] for text in texts], np.float32)
         lost = [max(0, len(text) - 9) for text in texts]
-        return Embeddings(vectors, sum(map(len, texts)), lost, 0.0, 0.0, "")
+        return Embeddings(vectors, list(map(len, texts)), lost, 0.0, 0.0, "")
+
+
+STUB = cast("Encoder", Stub())
 
 
 def chunk_of(*texts: str) -> Chunk:
@@ -131,7 +134,7 @@ def chunk_of(*texts: str) -> Chunk:
 
 
 def test_a_text_that_cannot_be_encoded_costs_no_other() -> None:
-    found = encoded(Stub(), chunk_of("a", "nothing", "infinite", "b", "far too long"), truncate=False)
+    found = encoded(STUB, chunk_of("a", "nothing", "infinite", "b", "far too long"), truncate=False)
     assert found.vectors[:, :2].tolist() == [[1, 97], [1, 98]]
     assert found.chunk.ids == [1, 4]
     assert found.chunk.rejected == [
@@ -147,9 +150,9 @@ def test_a_text_that_cannot_be_encoded_costs_no_other() -> None:
 
 
 def test_what_is_cut_is_counted_and_no_text_is_no_vector() -> None:
-    found = encoded(Stub(), chunk_of("far too long", "b"), truncate=True)
+    found = encoded(STUB, chunk_of("far too long", "b"), truncate=True)
     assert (found.tokens, found.cut_texts, found.lost_tokens) == (13, 1, 3)
-    assert encoded(Stub(), chunk_of(), truncate=True).vectors.shape == (0, DIMENSION)
+    assert encoded(STUB, chunk_of(), truncate=True).vectors.shape == (0, DIMENSION)
 
 
 class InProcess:
@@ -157,7 +160,7 @@ class InProcess:
 
     def encode(self, chunks: Any) -> Any:
         for chunk in chunks:
-            yield encoded(Stub(), chunk, truncate=True)
+            yield encoded(STUB, chunk, truncate=True)
 
 
 def work_on(path: Path, output: str, **options: Any) -> Work:

@@ -11,7 +11,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from app import encoder as encoders
-from app.encoder import Checkpoint, Encoder, describing, proof
+from app.encoder import Checkpoint, Encoder, Options, describing, proof
 from app.encoder.description import Description
 from app.encoder.torch_batches import positions_by_length
 from app.errors import ConfigurationError, ModelRefusedError, TextTooLongError
@@ -58,7 +58,7 @@ def test_parity_on_real_texts_of_many_languages_and_lengths(
 
 def test_token_vectors_are_those_of_sentence_transformers(real_encoder: Encoder, plain: SentenceTransformer) -> None:
     texts = ["Hello", "two words and more", "Grüße"]
-    found = real_encoder.encode(texts, pooling="none").vectors
+    found = real_encoder.encode(texts, Options(pooling="none")).vectors
     expected = plain.encode(texts, output_value="token_embeddings")
     assert [vector.shape for vector in found] == [tuple(tensor.shape) for tensor in expected]
     for vector, tensor in zip(found, expected, strict=True):
@@ -67,7 +67,7 @@ def test_token_vectors_are_those_of_sentence_transformers(real_encoder: Encoder,
 
 def test_normalize_follows_the_model_unless_asked(real_encoder: Encoder) -> None:
     def lengths(normalize: bool | None) -> np.ndarray:
-        vectors = np.asarray(real_encoder.encode(["one", "two"], normalize=normalize).vectors)
+        vectors = np.asarray(real_encoder.encode(["one", "two"], Options(normalize=normalize)).vectors)
         length: np.ndarray = np.linalg.norm(vectors, axis=1)
         return length
 
@@ -78,9 +78,9 @@ def test_normalize_follows_the_model_unless_asked(real_encoder: Encoder) -> None
 
 def test_a_text_over_the_limit_is_refused_if_it_may_not_be_cut(real_encoder: Encoder) -> None:
     with pytest.raises(TextTooLongError) as caught:
-        real_encoder.encode(["short", "word " * 300], truncate=False)
+        real_encoder.encode(["short", "word " * 300], Options(truncate=False))
     assert (caught.value.index, caught.value.details) == (1, {"tokens": 302, "max_tokens": 256})
-    at_the_limit = real_encoder.encode(["word " * 254], truncate=False)
+    at_the_limit = real_encoder.encode(["word " * 254], Options(truncate=False))
     assert (at_the_limit.tokens, at_the_limit.lost_tokens) == (256, [0])
 
 
@@ -98,10 +98,10 @@ def test_equal_texts_are_computed_once_and_answered_each(real_encoder: Encoder) 
     alone = [np.asarray(real_encoder.encode([text]).vectors)[0] for text in texts]
     assert np.abs(np.asarray(found.vectors) - np.stack(alone)).max() < 1e-6
     assert (found.tokens, found.lost_tokens) == (sum([3, 4, 3, 3, 4, 3]), [0] * 6)
-    rows = real_encoder.encode(texts, pooling="none").vectors
+    rows = real_encoder.encode(texts, Options(pooling="none")).vectors
     assert [len(row) for row in rows] == [3, 4, 3, 3, 4, 3]
     with pytest.raises(TextTooLongError) as caught:
-        real_encoder.encode(["short", "short", "word " * 300], truncate=False)
+        real_encoder.encode(["short", "short", "word " * 300], Options(truncate=False))
     assert caught.value.index == 2
 
 

@@ -28,13 +28,13 @@ class Made:
         self.waits: Callable[[], Any] = lambda: None
         self.info = cast("ModelInfo", f"model {number}")
 
-    def encode(self, texts: list[str], **_: Any) -> Embeddings:
+    def encode(self, texts: list[str], *_: Any, **__: Any) -> Embeddings:
         self.inside += 1
         self.most = max(self.most, self.inside)
         self.waits()
         self.inside -= 1
         vectors = np.full((len(texts), 2), self.number, np.float32)
-        return Embeddings(vectors, len(texts), [0] * len(texts), 0.0, 0.0, str(self.number))
+        return Embeddings(vectors, [1] * len(texts), [0] * len(texts), 0.0, 0.0, str(self.number))
 
 
 @pytest.mark.parametrize("kind", ["none", "rwlock"])

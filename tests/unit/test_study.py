@@ -267,7 +267,7 @@ def test_padding_to_128_changes_no_vector() -> None:
     expected = encoder.encode(texts).vectors
     encoder._batcher = padding  # type: ignore[attr-defined]
     try:
-        (_, features), *_ = padding.prepare(texts, truncate=True).batches
+        (_, features), *_ = padding.prepare(texts).batches
         assert features["input_ids"].shape == features["attention_mask"].shape == (2, CUT)
         assert np.allclose(encoder.encode(texts).vectors, expected, atol=1e-6)
     finally:

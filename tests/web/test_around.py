@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app import create_app, encoder, load_model, settings
 from app.encoder import Checkpoint
-from app.web import hooks
+from app.web import account
 from tests.conftest import Site
 
 Capture = pytest.CaptureFixture[str]
@@ -214,12 +214,15 @@ def test_a_scraper_may_prefer_openmetrics(site: Site) -> None:
 
 def test_a_key_guards_all_but_probes_and_metrics(make_site: Callable[..., Site], capsys: Capture) -> None:
     guarded = make_site(BERT_API_KEY="alpha, beta", BERT_LOG_FORMAT="json")
-    public = {"/livez", "/readyz", "/metrics"}
+    public = {"/livez", "/readyz", "/health", "/ping", "/metrics"}
+    public |= {"/docs", "/docs/", "/openapi.json", "/api-doc/openapi.json"}
+    assert make_site(BERT_API_KEY="alpha", BERT_METRICS_PUBLIC="false").client.get("/metrics").status_code == 401
     for rule in guarded.app.url_map.iter_rules():
         method = "POST" if "POST" in (rule.methods or set()) else "GET"
         answer = guarded.client.open(rule.rule, method=method, json={"text": "a"})
-        assert (answer.status_code == 401) == (rule.rule not in public), rule.rule
-        assert answer.headers.get("WWW-Authenticate") == (None if rule.rule in public else "Bearer")
+        is_public = rule.rule in public or (rule.rule, method) == ("/", "GET")
+        assert (answer.status_code == 401) != is_public, rule.rule
+        assert answer.headers.get("WWW-Authenticate") == (None if is_public else "Bearer")
     for header, status in [
         ("Bearer alpha", 200),
         ("bearer beta", 200),
@@ -244,4 +247,4 @@ def test_the_page_names_the_model_and_works_without_the_internet(site: Site) -> 
 
 
 def test_milliseconds_keep_microseconds() -> None:
-    assert hooks.milliseconds(0.0023184) == "2.318"
+    assert account.milliseconds(0.0023184) == "2.318"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import numpy as np
 
-from ...errors import ModelRefusedError
+from ...errors import ModelRefusedError, OptionError
 from ..contract import NO_BOUNDS, Bounds, Embeddings
 from ..model import Model
+from ..options import DEFAULT, Options, Text
 from ..tokens import TokenizedText
 from ..vectors import finished
 from . import choice, selfcheck
@@ -36,8 +36,8 @@ class NativeEncoder:
         except WrongPathError as error:
             raise ModelRefusedError(f"{error}; BERT_ISA or BERT_ENGINE can name another") from None
         self._forward = Forward(weights, prepared.isa, architecture.poolings, model.max_tokens)
-        self._tokenizer = model.description.text_tokenizer(prepared.tokenizer, model.max_tokens)
-        self._prompt = model.description.default_prompt
+        self.tokenizer = model.description.text_tokenizer(prepared.tokenizer, model.max_tokens)
+        self._leaves_prompts_out = model.leaves_prompts_out
         self._normalizes = model.recipe.normalize
         self._hidden = architecture.shape.hidden
         self._dimension = model.cut(architecture.dimension)
@@ -51,37 +51,30 @@ class NativeEncoder:
             measured_ms=choice.in_ms(prepared.choice.times),
         )
 
-    def encode(
-        self,
-        texts: Sequence[str],
-        *,
-        normalize: bool | None = None,
-        truncate: bool = True,
-        pooling: Literal["none"] | None = None,
-        bounds: Bounds = NO_BOUNDS,
-    ) -> Embeddings:
+    def encode(self, texts: Sequence[Text], options: Options = DEFAULT, *, bounds: Bounds = NO_BOUNDS) -> Embeddings:
         """See `contract.Encoder.encode`. Equal texts are computed once."""
         started = time.perf_counter()
-        first: dict[str, int] = {}
-        for place, text in enumerate(texts):
-            first.setdefault(text, place)
-        prompted = [self._prompt + text for text in first]
-        tokenized = self._tokenizer.tokenize(prompted, truncate=truncate, places=list(first.values()))
-        places = {text: place for place, text in enumerate(first)}
+        if options.prompt_name is not None and self._leaves_prompts_out:
+            raise OptionError(
+                "prompt_name",
+                "cannot be had: this model leaves prompts out of its pooling; BERT_ENGINE=sentence-transformers can",
+            )
+        first: dict[str | tuple[int, ...], int] = {}
+        keys = [text if isinstance(text, str) else tuple(text) for text in texts]
+        for place, key in enumerate(keys):
+            first.setdefault(key, place)
+        tokenized = self.tokenizer.tokenize(list(first), options, places=list(first.values()))
+        places = {key: place for place, key in enumerate(first)}
+        order = [places[key] for key in keys]
         tokenize_s = time.perf_counter() - started
-        tokens = sum(len(tokenized[places[text]].ids) for text in texts)
-        bounds.check(tokens, tokens * self._hidden if pooling == "none" else 0)
-        found = (self._states if pooling == "none" else self._vectors)(tokenized, bounds.look)
-        found = finished(
-            found,
-            normalize=normalize,
-            by_default=self._normalizes and pooling is None,
-            dimension=None if pooling == "none" else self._dimension,
-        )
-        order = [places[text] for text in texts]
+        lengths = [len(tokenized[place].ids) for place in order]
+        is_unpooled = options.pooling == "none"
+        bounds.check(sum(lengths), sum(lengths) * self._hidden if is_unpooled else 0)
+        found = (self._states if is_unpooled else self._vectors)(tokenized, bounds.look)
+        found = finished(found, options, by_default=self._normalizes, dimension=self._dimension)
         return Embeddings(
-            vectors=[found[place] for place in order] if pooling == "none" else _in_order(found, order),
-            tokens=tokens,
+            vectors=[found[place] for place in order] if is_unpooled else _in_order(found, order),
+            lengths=lengths,
             lost_tokens=[tokenized[place].lost_tokens for place in order],
             tokenize_s=tokenize_s,
             forward_s=time.perf_counter() - started - tokenize_s,

@@ -103,7 +103,7 @@ def _quantise(model: Model, architecture: Architecture, tokenizer: Tokenizer, re
     """In a child process, which alone imports what it takes."""
     from . import calibration
 
-    texts = [model.description.default_prompt + text for text in calibration.texts()]
-    tokenized = model.description.text_tokenizer(tokenizer, model.max_tokens).tokenize(texts, truncate=True)
+    texts = calibration.texts()
+    tokenized = model.description.text_tokenizer(tokenizer, model.max_tokens).tokenize(texts)
     together = [laid_out(call) for call in calls(tokenized)]
     return calibration.quantise(read, architecture, together, Progress("packing the weights in int8"))

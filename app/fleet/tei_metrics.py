@@ -1,0 +1,107 @@
+"""What Text Embeddings Inference's dashboards ask for (`te_…`), derived at the scrape from our own numbers.
+
+Nothing is counted twice, so some of it is ours still: a request is one batch, so the times of a text (te_embed_…) are
+its request's; a list of one text is a batch of one; histograms have our buckets. Counters have no `_total` there, for
+which a page of ours has no type: they are shown as untyped.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from .metrics import FORMS, Metrics
+
+# Kinds of `RequestError` that are failures there, under the names that they have there.
+FAILURES = {
+    "empty_input": "tokenization",
+    "no_tokens": "tokenization",
+    "text": "tokenization",
+    "text_too_long": "tokenization",
+    "too_many_texts": "batch_size",
+    "invalid_input": "validation",
+    "option": "validation",
+    "wrong_model": "model_type",
+    "backend": "inference",
+    "overdue": "inference",
+}
+ROUTES = frozenset(
+    {"/predict", "/embed", "/embed_all", "/similarity", "/", "/invocations", "/v1/embeddings", "/embeddings"}
+)
+Labels = dict[str, str]
+
+
+class TeiCollector(Collector):
+    """See the module."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[Metric]:
+        """Read them now."""
+        metrics = self._metrics
+        yield from self._counters()
+        renamed = {
+            ("request_duration", "embed_duration"): metrics.request_seconds,
+            ("request_tokenization_duration", "embed_tokenization_duration"): metrics.tokenize_seconds,
+            ("request_inference_duration", "embed_inference_duration"): metrics.forward_seconds,
+            ("request_input_length",): metrics.tokens_per_text,
+            ("batch_next_size",): metrics.texts_per_request,
+            ("batch_next_tokens",): metrics.tokens_per_request,
+        }
+        for names, source in renamed.items():
+            samples = list(_summed(source.collect()))
+            for name in names:
+                family = Metric(f"te_{name}", next(iter(source.describe())).documentation, "histogram")
+                for suffix, labels, value in samples:
+                    family.add_sample(f"te_{name}{suffix}", labels, value)
+                yield family
+
+    def _counters(self) -> Iterator[Metric]:
+        metrics = self._metrics
+        asked, answered = dict.fromkeys(FORMS, 0.0), dict.fromkeys(FORMS, 0.0)
+        for labels, value in _values(metrics.inputs.collect()):
+            asked[labels["form"]] += value
+            answered[labels["form"]] += value if labels["outcome"] == "ok" else 0.0
+        failed: dict[str, float] = defaultdict(float)
+        for labels, value in _values(metrics.failures.collect()):
+            if labels["kind"] in FAILURES:
+                failed[FAILURES[labels["kind"]]] += value
+        texts = sum(value for _, value in _values(metrics.texts.collect()))
+        yield _counter("te_request_count", "Requests with texts.", "method", asked)
+        yield _counter("te_request_success", "Requests answered.", "method", answered)
+        yield _counter("te_request_failure", "Requests refused or failed.", "err", failed)
+        for name in ("te_embed_count", "te_embed_success"):
+            family = Metric(name, "Texts encoded.", "unknown")
+            family.add_sample(name, {}, texts)
+            yield family
+
+
+def _counter(name: str, meaning: str, label: str, values: dict[str, float]) -> Metric:
+    family = Metric(name, meaning, "unknown")
+    for key, value in values.items():
+        family.add_sample(name, {label: key}, value)
+    return family
+
+
+def _values(families: Iterable[Metric]) -> Iterator[tuple[Labels, float]]:
+    """Labels and value of each counter."""
+    for family in families:
+        for sample in family.samples:
+            if sample.name.endswith("_total"):
+                yield sample.labels, sample.value
+
+
+def _summed(families: Iterable[Metric]) -> Iterator[tuple[str, Labels, float]]:
+    """A histogram's samples, of all routes that embed together: suffix, labels (a bucket's edge), value."""
+    totals: dict[tuple[str, str], float] = {}
+    for family in families:
+        for sample in family.samples:
+            if sample.labels.get("route", "/predict") in ROUTES:
+                key = sample.name.removeprefix(family.name), sample.labels.get("le", "")
+                totals[key] = totals.get(key, 0.0) + sample.value
+    for (suffix, edge), value in totals.items():
+        yield suffix, {"le": edge} if edge else {}, value

@@ -1,0 +1,122 @@
+"""One account a request: what came, what it took, what went. Headers, metrics and log line are told from it at its end.
+
+The text itself is never in it, nor anything else of the body.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from flask import g
+
+from ..encoder import Embeddings
+from ..fleet.metrics import Metrics
+
+
+class CountingBody:
+    """A request's body that counts the bytes read from it."""
+
+    def __init__(self, stream: io.BufferedIOBase) -> None:
+        self._stream = stream
+        self.bytes_read = 0
+
+    def read(self, *size: int) -> bytes:
+        """Read as a file does."""
+        return self._counted(self._stream.read(*size))
+
+    def readline(self, *size: int) -> bytes:
+        """Read a line as a file does."""
+        return self._counted(self._stream.readline(*size))
+
+    def _counted(self, data: bytes) -> bytes:
+        self.bytes_read += len(data)
+        return data
+
+
+@dataclass(slots=True)
+class Account:
+    """Opened before a request, closed after it; filled on the way by whoever knows."""
+
+    request_id: str
+    body: CountingBody
+    started_s: float
+    form: str = ""
+    """How texts were given: "single" or "batch"; "" if the request has none."""
+    characters: int = 0
+    """Code points of all texts; of one that is given as ids, their number."""
+    decode_s: float = 0.0
+    encode_s: float = 0.0
+    found: Embeddings | None = None
+    failure: str = ""
+    """What went wrong, as `RequestError.kind` names it."""
+
+    def headers(self) -> Iterator[tuple[str, str]]:
+        """What a client is told of its request: whose vectors they are, what was cut, milliseconds of each part.
+
+        Where Text Embeddings Inference tells the same, under its names.
+        """
+        total_s = time.perf_counter() - self.started_s
+        yield "X-Request-Id", self.request_id
+        if found := self.found:
+            yield "X-Model-Fingerprint", found.fingerprint
+            yield "X-Compute-Type", "cpu"
+            yield "X-Compute-Characters", str(self.characters)
+            yield "X-Compute-Tokens", str(found.tokens)
+            yield "X-Compute-Time", milliseconds(found.tokenize_s + found.forward_s)
+            yield "X-Queue-Time", "0.000"  # nobody waits inside a worker
+            yield "X-Decode-Time", milliseconds(self.decode_s)
+            yield "X-Tokenization-Time", milliseconds(found.tokenize_s)
+            yield "X-Inference-Time", milliseconds(found.forward_s)
+            yield "X-Encode-Time", milliseconds(self.encode_s)
+            if lost := sum(found.lost_tokens):
+                yield "X-Truncated-Texts", str(sum(map(bool, found.lost_tokens)))
+                yield "X-Truncated-Tokens", str(lost)
+        yield "X-Total-Time", milliseconds(total_s)
+
+    def facts(self) -> dict[str, Any]:
+        """What the log line says beside the request's own: counts and times."""
+        facts: dict[str, Any] = {}
+        if found := self.found:
+            facts = {
+                "texts": len(found.lengths),
+                "tokens": found.tokens,
+                "tokenize_ms": round(found.tokenize_s * 1000, 3),
+                "forward_ms": round(found.forward_s * 1000, 3),
+            }
+            if lost := sum(found.lost_tokens):
+                facts |= {"truncated_texts": sum(map(bool, found.lost_tokens)), "truncated_tokens": lost}
+        return facts | ({"failure": self.failure} if self.failure else {})
+
+    def count(self, metrics: Metrics) -> None:
+        """Move the series that are not the request's own."""
+        if self.failure:
+            metrics.failures.labels(self.failure).inc()
+        if self.form:
+            metrics.inputs.labels(self.form, "ok" if self.found else "failed").inc()
+        if found := self.found:
+            metrics.texts_per_request.observe(len(found.lengths))
+            metrics.tokens_per_request.observe(found.tokens)
+            for tokens in found.lengths:
+                metrics.tokens_per_text.observe(tokens)
+            metrics.texts.inc(len(found.lengths))
+            metrics.tokens.inc(found.tokens)
+            metrics.tokenize_seconds.observe(found.tokenize_s)
+            metrics.forward_seconds.observe(found.forward_s)
+            if lost := sum(found.lost_tokens):
+                metrics.truncated_texts.inc(sum(map(bool, found.lost_tokens)))
+                metrics.truncated_tokens.inc(lost)
+
+
+def account() -> Account:
+    """This request's."""
+    found: Account = g.account
+    return found
+
+
+def milliseconds(seconds: float) -> str:
+    """Seconds as milliseconds to the microsecond: "2.318"."""
+    return f"{seconds * 1000:.3f}"

@@ -1,0 +1,30 @@
+"""What clients speak, a module a dialect: its schemas, its routes, its errors' form. All embed by ..embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+
+from . import openai, ours, tei
+
+BLUEPRINTS = (ours.routes, tei.routes, openai.routes)
+OPENAI_PATHS = ("/v1", "/embeddings", "/models")
+
+
+class Dialect(NamedTuple):
+    """How an error is told."""
+
+    type: type[msgspec.Struct]
+    refusal: Callable[..., msgspec.Struct]
+    """Called with a sentence, a kind, a status and details."""
+
+
+OPENAI = Dialect(openai.OpenaiRefusal, openai.refusal)
+TEI = Dialect(tei.TeiRefusal, tei.refusal)
+
+
+def dialect_of(path: str) -> Dialect:
+    """Who is spoken to where `path` was asked. Our own errors are Text Embeddings Inference's."""
+    return OPENAI if path.startswith(OPENAI_PATHS) else TEI

@@ -1,0 +1,30 @@
+"""GET /docs and /openapi.json: what is served, for people and for programs, without the internet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, current_app, render_template
+
+from .answers import json_response
+from .described import describes
+from .openapi import description
+from .services import services
+
+routes = Blueprint("docs", __name__, template_folder="templates")
+
+
+@routes.get("/docs/")
+@routes.get("/docs")
+@describes("text/html", is_public=True)
+def docs() -> str:
+    """A page that shows the description."""
+    return render_template("docs.html")
+
+
+@routes.get("/api-doc/openapi.json")
+@routes.get("/openapi.json")
+@describes(dict[str, Any], is_public=True)
+def openapi() -> Response:
+    """All routes, with their schemas, in OpenAPI 3.1."""
+    return json_response(description(current_app, services().settings))
