@@ -22,7 +22,7 @@ from .child import ChildDiedError, in_child
 from .description import Description
 from .kept import kept
 
-VERSION = 1
+VERSION = 2
 """Raised with every change of what a description holds or how it is asked for."""
 LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch")
 ASKING = "asks sentence-transformers about this model"

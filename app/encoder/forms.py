@@ -168,11 +168,11 @@ def _built(vocabulary: dict[str, int], stated: TokenizerConfig) -> Tokenizer:
 
 
 def _prompts(directory: Path) -> tuple[dict[str, str], str]:
-    """The prompts that are not empty, and the default one."""
+    """The prompts that are named, and the default one."""
     file = "config_sentence_transformers.json"
     stated = _read(directory, file, ModelConfig)
     default = stated.default_prompt_name
     if default is not None and default not in {*stated.prompts, "query", "document"}:
         raise ModelRefusedError(f"{directory}: its default prompt is {default!r}, but there is none of that name")
-    named = {name: text for name, text in stated.prompts.items() if text}
+    named = {name: text or "" for name, text in stated.prompts.items()}
     return named, "" if default is None else named.get(default, "")

@@ -81,7 +81,7 @@ class Model:
             "pooling": [described.pooling, _pooling_options(recipe)],
             "tokenizer": [described.tokenizer_sha256, described.splits_special_tokens, described.takes_type_ids],
             "limit": [described.longest, described.cut_side],
-            "prompts": described.prompts,
+            "prompts": {name: text for name, text in described.prompts.items() if text},
             "default_prompt": described.default_prompt,
             "cut_dimension": described.cut_dimension,
         }

@@ -16,6 +16,7 @@ from ..errors import ModelRefusedError, NoTokensError, one_line
 from . import torch_loading
 from .checkpoint import Checkpoint
 from .description import Description, canonical, check_vocabulary, sha256_of
+from .recipe import read_object
 from .tokens import TextTokenizer
 
 # Scripts, cases, spaces, marks, special tokens as text, numbers, code, and more than most limits.
@@ -75,7 +76,7 @@ def _describe(checkpoint: Checkpoint, made_with: str) -> Description:
         made_with=made_with,
         own_limit=own_limit,
         positions=positions,
-        prompts={name: text for name, text in model.prompts.items() if text},
+        prompts=_prompts(model, checkpoint),
         default_prompt=prompt,
         modules=tuple(type(module).__name__ for module in model),
         pooling=_pooling(model),
@@ -97,6 +98,12 @@ def _check_numbers(model: SentenceTransformer, checkpoint: Checkpoint) -> None:
         if spoilt:
             raise ModelRefusedError(f"{file.path}: its weights are not finite numbers (in {spoilt})")
     raise ModelRefusedError(f"{checkpoint.directory}: its weights are not finite numbers (in {odd})")
+
+
+def _prompts(model: SentenceTransformer, checkpoint: Checkpoint) -> dict[str, str]:
+    """By name, the empty ones too that the model's files name; not those that the library gives every model."""
+    named = read_object(checkpoint.directory / "config_sentence_transformers.json", optional=True).get("prompts") or {}
+    return {name: text or "" for name, text in model.prompts.items() if text or name in named}
 
 
 def _default_prompt(model: SentenceTransformer) -> str:

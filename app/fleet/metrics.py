@@ -89,6 +89,7 @@ class Metrics:
         )
         self.payload_bytes = _bytes("bert_request_payload", "Body bytes that were read.", registry, ["route"])
         self.response_bytes = _bytes("bert_response", "Body bytes of the answer.", registry, ["route"])
+        self.queue_seconds = _seconds("bert_queue", "Time that requests with texts waited for a worker.", registry)
         self.tokenize_seconds = _seconds("bert_tokenize", "Time a request's texts took to tokenize.", registry)
         self.forward_seconds = _seconds("bert_forward", "Time a request's texts took in the model.", registry)
         self.texts_per_request = _counts("bert_request_texts", "Texts that a request carried.", registry, TEXTS)

@@ -23,11 +23,14 @@ class FleetCollector(Collector):
     board: Board
     model: dict[str, str]
     """Labels of bert_model_info; empty while there is no model."""
+    queue_depth: int
 
     def collect(self) -> Iterator[Metric]:
         """Measure now. The same series each time, but for workers that are dead at this moment."""
         yield GaugeMetricFamily("bert_workers", "Workers that the fleet is to have.", self.board.workers)
         yield GaugeMetricFamily("bert_workers_ready", "Workers that take requests.", self.board.ready_count())
+        for name in ("bert_queue_depth", "te_queue_size"):
+            yield GaugeMetricFamily(name, "Connections that no worker has taken yet.", self.queue_depth)
         model = GaugeMetricFamily("bert_model_info", "The model that is served; always 1.", labels=list(self.model))
         if self.model:
             model.add_metric(list(self.model.values()), 1)

@@ -46,6 +46,7 @@ class TeiCollector(Collector):
         yield from self._counters()
         renamed = {
             ("request_duration", "embed_duration"): metrics.request_seconds,
+            ("request_queue_duration", "embed_queue_duration"): metrics.queue_seconds,
             ("request_tokenization_duration", "embed_tokenization_duration"): metrics.tokenize_seconds,
             ("request_inference_duration", "embed_inference_duration"): metrics.forward_seconds,
             ("request_input_length",): metrics.tokens_per_text,

@@ -39,6 +39,8 @@ def post_worker_init(worker: Any) -> None:
     worker.body_bytes = services.settings.max_body_bytes
     worker.client_timeout_s = services.settings.client_timeout_s
     worker.is_for_admin = lambda listener: admin.is_at(listener, services.settings.admin_bind)
+    own = [listener for listener in worker.sockets if not worker.is_for_admin(listener)]
+    services.queue_depth = lambda: sum(max(0, listener.get_backlog()) for listener in own)
     logs.count_dropped(worker.metrics.log_lines_dropped.inc)
     try:
         load_model(worker.wsgi, worker.plan)

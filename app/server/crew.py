@@ -12,7 +12,7 @@ from .gateway import Answer
 from .parser import Request
 from .shift import Shift
 from .terms import Host
-from .watch import LOOK, Watch
+from .watch import LOOK, WAITED_S, Watch
 
 
 class Crew:
@@ -36,7 +36,7 @@ class Crew:
             # Here and now: to a pool of one thread and back it would be two wake-ups more for each request.
             self._shift.away()
             try:
-                return self._ask(request)
+                return self._ask(connection, request)
             finally:
                 self._shift.back()
         self.working += 1
@@ -49,8 +49,9 @@ class Crew:
             self.working -= 1
             yield self._finished.popleft()
 
-    def _ask(self, request: Request) -> Answer | Exception:
+    def _ask(self, connection: Connection, request: Request) -> Answer | Exception:
         self._watch.work()
+        request.environ[WAITED_S] = connection.waited_s()
         try:
             return gateway.ask(self._host.wsgi, request)
         except Exception as error:  # noqa: BLE001 - whatever it is, this client gets an answer and the worker lives
@@ -59,6 +60,6 @@ class Crew:
             self._watch.work()
 
     def _answer_elsewhere(self, connection: Connection, request: Request) -> None:
-        self._finished.append((connection, request, self._ask(request)))
+        self._finished.append((connection, request, self._ask(connection, request)))
         self._watch.rest()
         self._wake()

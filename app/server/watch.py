@@ -11,6 +11,8 @@ from ..errors import ClientGoneError, NotReadyError, OverdueError
 
 # A request's callable for whoever computes, between two steps. It raises what ends the request.
 LOOK = "serve-bert.look"
+WAITED_S = "serve-bert.waited_s"
+"""How long a request has waited, since its last bytes came."""
 # Of a limit: what a request may take for itself, so that it can still say why it ends before it is ended.
 SHARE = 0.9
 

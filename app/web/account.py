@@ -48,6 +48,8 @@ class Account:
     """How texts were given: "single" or "batch"; "" if the request has none."""
     characters: int = 0
     """Code points of all texts; of one that is given as ids, their number."""
+    queue_s: float = 0.0
+    """How long the request waited until somebody took it up."""
     decode_s: float = 0.0
     encode_s: float = 0.0
     found: Embeddings | None = None
@@ -67,7 +69,7 @@ class Account:
             yield "X-Compute-Characters", str(self.characters)
             yield "X-Compute-Tokens", str(found.tokens)
             yield "X-Compute-Time", milliseconds(found.tokenize_s + found.forward_s)
-            yield "X-Queue-Time", "0.000"  # nobody waits inside a worker
+            yield "X-Queue-Time", milliseconds(self.queue_s)
             yield "X-Decode-Time", milliseconds(self.decode_s)
             yield "X-Tokenization-Time", milliseconds(found.tokenize_s)
             yield "X-Inference-Time", milliseconds(found.forward_s)
@@ -84,6 +86,7 @@ class Account:
             facts = {
                 "texts": len(found.lengths),
                 "tokens": found.tokens,
+                "queue_ms": round(self.queue_s * 1000, 3),
                 "tokenize_ms": round(found.tokenize_s * 1000, 3),
                 "forward_ms": round(found.forward_s * 1000, 3),
             }
@@ -97,6 +100,7 @@ class Account:
             metrics.failures.labels(self.failure).inc()
         if self.form:
             metrics.inputs.labels(self.form, "ok" if self.found else "failed").inc()
+            metrics.queue_seconds.observe(self.queue_s)
         if found := self.found:
             metrics.texts_per_request.observe(len(found.lengths))
             metrics.tokens_per_request.observe(found.tokens)

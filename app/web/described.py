@@ -42,7 +42,8 @@ def describes(
     refused = {*refuses} | (set(OF_BODIES) if takes else set()) | (set() if is_public else {401})
 
     def mark(view: View) -> View:
-        view.described = Description(takes, gives, tuple(sorted(refused)), example, is_public)  # type: ignore[attr-defined]
+        told = Description(takes, gives, tuple(sorted(refused)), example, is_public)
+        view.described = told  # type: ignore[attr-defined]
         return view
 
     return mark

@@ -11,6 +11,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from ..fleet.metrics import METHODS, OTHER_METHOD, UNMATCHED
+from ..server.watch import WAITED_S
 from .account import Account, CountingBody, account
 from .services import services
 
@@ -31,7 +32,7 @@ def start() -> None:
     given = request.headers.get("X-Request-Id", "")
     request_id = given if SANE_REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
     body = request.environ["wsgi.input"] = CountingBody(request.environ["wsgi.input"])
-    g.account = Account(request_id, body, time.perf_counter())
+    g.account = Account(request_id, body, time.perf_counter(), queue_s=request.environ.get(WAITED_S, 0.0))
 
 
 def finish(response: Response) -> Response:

@@ -25,7 +25,7 @@ LABELS = (
 def metrics() -> Response:
     """Prometheus text, or OpenMetrics where the scraper prefers it."""
     service = services()
-    fleet = FleetCollector(service.readiness.board, _model_labels())
+    fleet = FleetCollector(service.readiness.board, _model_labels(), service.queue_depth())
     page, content_type = render(service.metrics, fleet, request.headers.get("Accept", ""))
     return Response(page, content_type=content_type)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -24,6 +25,8 @@ class Services:
     metrics: Metrics
     readiness: Readiness
     encoder: Encoder | None = None
+    queue_depth: Callable[[], int] = lambda: 0
+    """Clients that the kernel has greeted, and no worker taken."""
 
     def ready_encoder(self) -> Encoder:
         """The model. Raises NotReadyError before it is verified; a stopping worker still answers what is in."""

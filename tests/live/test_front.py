@@ -110,12 +110,29 @@ def test_probes_and_metrics_are_answered_at_their_own_address_while_every_worker
         for path in ("/livez", "/readyz", "/info", "/metrics"):
             assert admin.ask(path, timeout_s=10).status == 200
         assert admin.metric("bert_workers_ready") == 2
+        wait_for(
+            lambda: admin.metric("bert_queue_depth") == admin.metric("te_queue_size") == 1, "one waits", timeout_s=5
+        )
         elsewhere = admin.ask("/predict", {"text": "Hello"}, timeout_s=10)
         assert (elsewhere.status, "BERT_ADMIN_BIND" in elsewhere.json["error"]) == (404, True)
         with pytest.raises(TimeoutError):
             fleet.ask("/livez", timeout_s=0.5)
         for client in clients:
             client.close()
+
+
+def test_who_waits_is_told_how_long() -> None:
+    many = {"text": [f"{number} {'word ' * 200}" for number in range(200)]}
+    with serving(workers=1) as fleet, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(fleet.ask, "/predict", many)
+        time.sleep(0.1)
+        began_s = time.monotonic()
+        second = fleet.ask("/v1/embeddings", {"input": "Hello"})
+        took_ms = 1000 * (time.monotonic() - began_s)
+        assert first.result().status == second.status == 200
+        assert 0.5 * took_ms < float(second.headers["X-Queue-Time"]) <= took_ms + 10
+        assert fleet.metric("bert_queue_seconds_sum") > 0.0004 * took_ms
+        assert fleet.events("request")[1]["queue_ms"] == float(second.headers["X-Queue-Time"])
 
 
 def test_the_second_address_comes_and_goes_with_a_reload(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 
 from app import encoder as encoders
 from app.encoder import Checkpoint, Options
-from app.errors import InvalidInputError, ModelRefusedError
+from app.errors import InvalidInputError, ModelRefusedError, OptionError, TextError, WrongModelError
 from tests.kernel import engine_here
 from tests.texts import LANGUAGES
 
@@ -141,6 +141,12 @@ def test_static_embeddings_without_any_transformer(checkpoint: Checkpoint, tmp_p
     assert encoder.encode(["two words"]).tokens == 2
     with pytest.raises(InvalidInputError, match="no token vectors"):
         encoder.encode(["Hello"], Options(pooling="none"))
+    with pytest.raises(WrongModelError, match="no single tokenizer"):
+        encoder.tokenizer  # noqa: B018
+    with pytest.raises(TextError, match="text 1 is given as token ids"):
+        encoder.encode(["Hello", [1, 2]])
+    with pytest.raises(OptionError, match="can only be right"):
+        encoder.encode(["Hello"], Options(cut_side="left"))
 
 
 def test_sharded_weights(make: Make) -> None:
@@ -189,3 +195,20 @@ def test_a_tensor_that_transformers_would_invent_is_refused(make: Make) -> None:
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ModelRefusedError, match=r"needs transformer\.layer\.1\.ffn\.lin1\.weight"):
         encoders.open_encoder(encoders.plan(encoders.verify(str(folder))))
+
+
+@pytest.mark.parametrize("includes", [True, False])
+def test_a_prompt_by_its_name(make: Make, includes: bool) -> None:
+    """As sentence-transformers has it, pooled or left out; token ids get it too."""
+    options = {"prompts": {"query": "find this: ", "none": ""}, "default_prompt_name": "query"}
+    folder = make("bert", Pooling(64, include_prompt=includes), **options)
+    reference = SentenceTransformer(str(folder), device="cpu")
+    encoder = encoders.open_encoder(encoders.plan(encoders.verify(str(folder)), precision="float32"))
+    for name in ("query", "none"):
+        given = np.asarray(encoder.encode(["Hello there"], Options(prompt_name=name)).vectors)
+        assert np.abs(given - reference.encode(["Hello there"], prompt_name=name)).max() < 1e-5
+    text = np.asarray(encoder.encode(["Hello there"]).vectors)
+    ids = [piece.id for piece in encoder.tokenizer.pieces("Hello there", prompt_name="none")]
+    assert np.abs(np.asarray(encoder.encode([ids]).vectors) - text).max() < 1e-5
+    with pytest.raises(OptionError, match="'passage' is not among the prompts of this model"):
+        encoder.encode(["Hello"], Options(prompt_name="passage"))

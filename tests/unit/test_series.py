@@ -24,7 +24,7 @@ def plain_again() -> Iterator[None]:
 
 
 def page(found: Metrics) -> dict[str, float]:
-    text = render(found, FleetCollector(Board(), {}), "")[0].decode()
+    text = render(found, FleetCollector(Board(), {}, 0), "")[0].decode()
     return {
         f"{sample.name}{sorted(sample.labels.items())}": sample.value
         for family in text_string_to_metric_families(text)

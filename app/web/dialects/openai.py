@@ -162,7 +162,7 @@ def usage(found: Embeddings) -> dict[str, int]:
     return told
 
 
-def refusal(sentence: str, error_type: str, status: int, where: str = "", **details: Any) -> OpenaiRefusal:  # noqa: ARG001
+def refusal(sentence: str, _: str, status: int, *, where: str = "", **_details: Any) -> OpenaiRefusal:
     """An error as this dialect tells it: https://platform.openai.com/docs/guides/error-codes."""
     kind = "rate_limit_error" if status == 429 else "invalid_request_error" if status < 500 else "server_error"
     return OpenaiRefusal(Fault(sentence, kind, where.removeprefix("$.").removeprefix("$") or None, CODES.get(status)))

@@ -249,7 +249,7 @@ def no_such_model(wanted: str, texts: int = 1) -> Exception:
     return WrongModelError(f"{model} is an embedding model: it gives a vector for a text, and is not {wanted}")
 
 
-def refusal(sentence: str, error_type: str, status: int, **details: Any) -> TeiRefusal:  # noqa: ARG001
+def refusal(sentence: str, error_type: str, _status: int, **details: Any) -> TeiRefusal:
     """An error as this dialect tells it, with details of ours."""
     return TeiRefusal(sentence, error_type, **details)
 
