@@ -31,6 +31,8 @@ MEANINGS = {
     504: "it took too long",
 }
 NAME = "{name}"
+# By blueprint, in the order in which they are shown; all others are the service's own.
+TAGS = {"ours": "serve-bert", "openai": "OpenAI", "tei": "Text Embeddings Inference", "": "The service"}
 
 
 def description(app: Flask, settings: Settings) -> dict[str, Any]:
@@ -53,6 +55,7 @@ def description(app: Flask, settings: Settings) -> dict[str, Any]:
             "description": "BERT sentence embeddings, for our own, Text Embeddings Inference's and OpenAI's clients.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
+        "tags": [{"name": tag} for tag in TAGS.values()],
         "paths": paths,
         "components": {"schemas": components, "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
     }
@@ -60,11 +63,16 @@ def description(app: Flask, settings: Settings) -> dict[str, Any]:
 
 def _operation(rule: Rule, view: Callable[..., Any], schema_of: dict[Any, Any], *, is_guarded: bool) -> dict[str, Any]:
     told = described.of(view)
-    first, _, rest = (getdoc(view) or "").partition("\n")
+    # What it raises is for who reads the code; here the statuses say it.
+    first, _, rest = re.sub(r" ?\bRaises [^.]*\.", "", getdoc(view) or "").partition("\n")
     answers: dict[str, Any] = {"200": {"description": MEANINGS[200], **_content(told.gives, schema_of)}}
     for status in told.refuses:
         answers[str(status)] = {"description": MEANINGS[status], **_content(dialect_of(rule.rule).type, schema_of)}
-    operation: dict[str, Any] = {"summary": first, "tags": [rule.endpoint.partition(".")[0]], "responses": answers}
+    operation: dict[str, Any] = {
+        "summary": first,
+        "tags": [TAGS.get(rule.endpoint.partition(".")[0], TAGS[""])],
+        "responses": answers,
+    }
     if rest.strip():
         operation["description"] = rest.strip()
     if told.takes:
