@@ -94,9 +94,21 @@ class TextTooLongError(TextError):
         super().__init__(
             index,
             f"has {tokens} tokens, but this model takes {max_tokens}, special tokens included; "
-            'shorten it, or send "truncate": true to have it cut',
+            'shorten it, or have it cut ("truncate": true, or BERT_TRUNCATE)',
             tokens=tokens,
             max_tokens=max_tokens,
+        )
+
+
+class ForeignIdsError(TextError):
+    """A text is given as token ids that may be another vocabulary's."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(
+            index,
+            "is given as token ids without this model's special tokens around them, so they seem to be another "
+            "vocabulary's, which would give a wrong vector: send text (LangChain's OpenAIEmbeddings does with "
+            "check_embedding_ctx_length=False), or ids as POST /tokenize makes them",
         )
 
 

@@ -33,6 +33,16 @@ class Embeddings:
         """Of all texts."""
         return sum(self.lengths)
 
+    @property
+    def cut_texts(self) -> int:
+        """How many texts lost tokens."""
+        return sum(map(bool, self.lost_tokens))
+
+    @property
+    def cut_tokens(self) -> int:
+        """How many they lost."""
+        return sum(self.lost_tokens)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:

@@ -28,6 +28,8 @@ class Options:
     """Which of the model's prompts is put before each text; None: its default one, if it has one."""
     dimensions: int | None = None
     """So many numbers are kept of each text's vector, before it is normalized."""
+    takes_framed_ids_alone: bool = False
+    """Whether token ids are refused that the model's special tokens do not stand around: anybody's might be such."""
 
 
 DEFAULT = Options()

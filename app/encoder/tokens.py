@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from tokenizers import Tokenizer
 
-from ..errors import NoTokensError, OptionError, TextError, TextTooLongError
+from ..errors import ForeignIdsError, NoTokensError, OptionError, TextError, TextTooLongError
 from .options import DEFAULT, Options, Side, Text
 from .pieces import Piece, pieces
+
+# Texts that are tokenized between two looks: a text of 100,000 characters takes 40 ms.
+LOOK_EVERY = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +74,30 @@ class TextTokenizer:
         self._special_tokens = tokenizer.num_special_tokens_to_add(False)  # noqa: FBT003 - not a pair
 
     def tokenize(
-        self, texts: Sequence[Text], options: Options = DEFAULT, *, places: Sequence[int] | None = None
+        self,
+        texts: Sequence[Text],
+        options: Options = DEFAULT,
+        *,
+        places: Sequence[int] | None = None,
+        look: Callable[[], None] | None = None,
     ) -> list[TokenizedText]:
-        """Tokenize each text, its prompt before it.
+        """Tokenize each text, its prompt before it; `look` is called now and then, and raises what ends the request.
 
-        Raises OptionError if there is no such prompt; TextTooLongError if a text is over the limit and may not
-        be cut, NoTokensError if one has no tokens, TextError if one has ids that the vocabulary has not. They name the
-        text by its number in `places`.
+        Raises OptionError if there is no such prompt; TextTooLongError if a text is over the limit and may not be cut,
+        NoTokensError if one has no tokens, ForeignIdsError or TextError of ids that are not this model's. They name
+        the text by its number in `places`.
         """
         prompt = self._reading.prompts.text(options.prompt_name)
-        numbered = zip(places or range(len(texts)), texts, strict=True)
-        return [
-            self._of_text(place, prompt + text, options)
-            if isinstance(text, str)
-            else self._of_ids(place, self._ids(prompt), text, options)
-            for place, text in numbered
-        ]
+        tokenized = []
+        for number, text in enumerate(texts):
+            if look and number % LOOK_EVERY == LOOK_EVERY - 1:
+                look()
+            place = number if places is None else places[number]
+            if isinstance(text, str):
+                tokenized.append(self._of_text(place, prompt + text, options))
+            else:
+                tokenized.append(self._of_ids(place, text, options))
+        return tokenized
 
     def pieces(self, text: str, *, prompt_name: str | None = None, add_special_tokens: bool = True) -> list[Piece]:
         """All tokens of a text with its prompt, of which offsets count. Raises OptionError."""
@@ -123,17 +134,21 @@ class TextTokenizer:
             raise NoTokensError(place)
         return TokenizedText(ids, whole.type_ids if self._reading.takes_type_ids else [0] * len(ids), lost)
 
-    def _of_ids(self, place: int, prompt: list[int], given: Sequence[int], options: Options) -> TokenizedText:
-        """Ids stand for themselves: special tokens are not added, but stay around what is cut or prompted."""
+    def _of_ids(self, place: int, given: Sequence[int], options: Options) -> TokenizedText:
+        """Ids stand for themselves: no prompt and no special tokens are added, but these stay around what is cut."""
+        if options.prompt_name is not None:
+            raise OptionError("prompt_name", "cannot go with token ids, which stand for themselves; send text")
+        is_framed = self.is_framed(given)
+        if options.takes_framed_ids_alone and not is_framed:
+            raise ForeignIdsError(place)
         unknown = next((one for one in given if self._tokenizer.id_to_token(one) is None), None)
         if unknown is not None:
             raise TextError(place, f"has token id {unknown}, which the vocabulary of this model has not")
-        before, after = self._frame if self.is_framed(given) else ([], [])
-        inner = prompt + list(given[len(before) : len(given) - len(after)])
-        tokens = len(before) + len(inner) + len(after)
-        lost = max(0, tokens - self._max_tokens) if self._max_tokens else 0
+        lost = max(0, len(given) - self._max_tokens) if self._max_tokens else 0
         if lost and not options.truncate:
-            raise TextTooLongError(place, tokens, self._max_tokens)
+            raise TextTooLongError(place, len(given), self._max_tokens)
+        before, after = self._frame if is_framed else ([], [])
+        inner = list(given[len(before) : len(given) - len(after)])
         if lost:
             side = options.cut_side or self._reading.cut_side
             inner = inner[lost:] if side == "left" else inner[: len(inner) - lost]

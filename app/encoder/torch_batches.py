@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -42,7 +42,9 @@ class Batcher(Protocol):
         """See `contract.Encoder.tokenizer`."""
         ...
 
-    def prepare(self, texts: Sequence[Text], options: Options = DEFAULT) -> Batches:
+    def prepare(
+        self, texts: Sequence[Text], options: Options = DEFAULT, look: Callable[[], None] | None = None
+    ) -> Batches:
         """Raises what `TextTokenizer.tokenize` does."""
         ...
 
@@ -62,13 +64,19 @@ class FastBatcher:
         self._pad_ids = {"input_ids": tokenizer.pad_token_id or 0, "token_type_ids": tokenizer.pad_token_type_id or 0}
         self._pads_left = tokenizer.padding_side == "left"
         self._takes_types = described.takes_type_ids
+        self._cut_side = described.cut_side
+        self._leaves_prompts_out = model.leaves_prompts_out
         # Nobody else uses this model's tokenizer, so ours to set up: a copy would cost each worker 6 MB.
         self.tokenizer = described.text_tokenizer(tokenizer.backend_tokenizer, model.max_tokens)
 
-    def prepare(self, texts: Sequence[Text], options: Options = DEFAULT) -> Batches:
+    def prepare(
+        self, texts: Sequence[Text], options: Options = DEFAULT, look: Callable[[], None] | None = None
+    ) -> Batches:
         """See `Batcher`."""
-        tokenized = self.tokenizer.tokenize(texts, options)
-        prompt_tokens = self.tokenizer.prompt_tokens(options.prompt_name)
+        prompt_tokens = self.tokenizer.prompt_tokens(options.prompt_name) if self._leaves_prompts_out else 0
+        if prompt_tokens:
+            self._check_prompted(texts, options)
+        tokenized = self.tokenizer.tokenize(texts, options, look=look)
         lengths = [len(text.ids) for text in tokenized]
         # Padding on the left moves a text's positions, so there only texts of one length go together.
         together = positions_by_length(lengths, FORWARD_TOKENS, FORWARD_TEXTS, of_one_length=self._pads_left)
@@ -77,6 +85,16 @@ class FastBatcher:
             for positions in together
         ]
         return Batches(batches, lengths, [text.lost_tokens for text in tokenized])
+
+    def _check_prompted(self, texts: Sequence[Text], options: Options) -> None:
+        """The pooling leaves out so many tokens of each text, whether they are the prompt's or not."""
+        if options.cut_side not in (None, self._cut_side):
+            raise OptionError("truncation_direction", "cannot be left with this model, which pools no prompt")
+        index = next((place for place, text in enumerate(texts) if not isinstance(text, str)), None)
+        if index is not None:
+            raise TextError(
+                index, "is given as token ids, which have no prompt that this model's pooling can leave out"
+            )
 
     def _features(self, texts: list[TokenizedText], prompt_tokens: int) -> Features:
         features: Features = {"modality": "text", "input_ids": self._padded("input_ids", [text.ids for text in texts])}
@@ -117,12 +135,16 @@ class PlainBatcher:
             "the texts of this model go through no single tokenizer, so they cannot be shown as tokens"
         )
 
-    def prepare(self, texts: Sequence[Text], options: Options = DEFAULT) -> Batches:
+    def prepare(
+        self, texts: Sequence[Text], options: Options = DEFAULT, look: Callable[[], None] | None = None
+    ) -> Batches:
         """See `Batcher`."""
         if options.cut_side not in (None, self._cut_side):
             raise OptionError("truncation_direction", f"can only be {self._cut_side} with this model")
         prompt = self._prompts.text(options.prompt_name)
         read = [self._checked(place, text) for place, text in enumerate(texts)]
+        if look:
+            look()
         lengths = [self._length(prompt + text) for text in read]
         lost = [max(0, length - self._max_tokens) if self._max_tokens else 0 for length in lengths]
         if 0 in lengths and isinstance(self._model.tokenizer, PreTrainedTokenizerBase):

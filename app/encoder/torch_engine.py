@@ -56,7 +56,7 @@ class TorchEncoder:
     def encode(self, texts: Sequence[Text], options: Options = DEFAULT, *, bounds: Bounds = NO_BOUNDS) -> Embeddings:
         """See `contract.Encoder.encode`."""
         started = time.perf_counter()
-        prepared = self._batcher.prepare(texts, options)
+        prepared = self._batcher.prepare(texts, options, bounds.look)
         tokenized = time.perf_counter()
         is_unpooled, tokens = options.pooling == "none", sum(prepared.lengths)
         bounds.check(tokens, tokens * self._hidden if is_unpooled else 0)

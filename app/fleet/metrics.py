@@ -95,14 +95,9 @@ class Metrics:
         self.texts_per_request = _counts("bert_request_texts", "Texts that a request carried.", registry, TEXTS)
         self.tokens_per_request = _counts("bert_request_tokens", "Tokens of a request's texts.", registry, TOKENS)
         self.tokens_per_text = _counts("bert_text_tokens", "Tokens of a text.", registry, TOKENS)
+        self.embedding_seconds = _seconds("bert_embedding", "Time of requests that gave vectors.", registry)
         self.inputs = Counter(
-            "bert_inputs",
-            "Requests with texts, one or a list, answered or not.",
-            ["form", "outcome"],
-            registry=registry,
-        )
-        self.failures = Counter(
-            "bert_request_failures", "Requests that were refused or failed.", ["kind"], registry=registry
+            "bert_inputs", "Requests with texts, and what came of them.", ["form", "outcome"], registry=registry
         )
         self.texts = Counter("bert_texts", "Texts encoded.", registry=registry)
         self.tokens = Counter("bert_tokens", "Tokens encoded, special tokens included.", registry=registry)
@@ -116,7 +111,7 @@ class Metrics:
         )
         labelled = (
             *(self.requests, self.request_seconds, self.payload_bytes, self.response_bytes),
-            *(self.restarts, self.inputs, self.failures),
+            *(self.restarts, self.inputs),
         )
         self._labelled = {next(iter(metric.describe())).name: metric for metric in labelled}
 

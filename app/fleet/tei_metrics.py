@@ -15,22 +15,19 @@ from prometheus_client.registry import Collector
 
 from .metrics import FORMS, Metrics
 
-# Kinds of `RequestError` that are failures there, under the names that they have there.
+# Kinds of `RequestError`, and what they are called there.
 FAILURES = {
     "empty_input": "tokenization",
     "no_tokens": "tokenization",
     "text": "tokenization",
+    "foreign_ids": "tokenization",
     "text_too_long": "tokenization",
     "too_many_texts": "batch_size",
     "invalid_input": "validation",
     "option": "validation",
     "wrong_model": "model_type",
-    "backend": "inference",
-    "overdue": "inference",
 }
-ROUTES = frozenset(
-    {"/predict", "/embed", "/embed_all", "/similarity", "/", "/invocations", "/v1/embeddings", "/embeddings"}
-)
+# All others are "inference".
 Labels = dict[str, str]
 
 
@@ -45,7 +42,7 @@ class TeiCollector(Collector):
         metrics = self._metrics
         yield from self._counters()
         renamed = {
-            ("request_duration", "embed_duration"): metrics.request_seconds,
+            ("request_duration", "embed_duration"): metrics.embedding_seconds,
             ("request_queue_duration", "embed_queue_duration"): metrics.queue_seconds,
             ("request_tokenization_duration", "embed_tokenization_duration"): metrics.tokenize_seconds,
             ("request_inference_duration", "embed_inference_duration"): metrics.forward_seconds,
@@ -54,23 +51,24 @@ class TeiCollector(Collector):
             ("batch_next_tokens",): metrics.tokens_per_request,
         }
         for names, source in renamed.items():
-            samples = list(_summed(source.collect()))
+            (ours,) = source.collect()
             for name in names:
-                family = Metric(f"te_{name}", next(iter(source.describe())).documentation, "histogram")
-                for suffix, labels, value in samples:
-                    family.add_sample(f"te_{name}{suffix}", labels, value)
+                family = Metric(f"te_{name}", ours.documentation, "histogram")
+                for sample in ours.samples:
+                    suffix = sample.name.removeprefix(ours.name)
+                    family.add_sample(f"te_{name}{suffix}", sample.labels, sample.value)
                 yield family
 
     def _counters(self) -> Iterator[Metric]:
         metrics = self._metrics
         asked, answered = dict.fromkeys(FORMS, 0.0), dict.fromkeys(FORMS, 0.0)
+        failed: dict[str, float] = defaultdict(float)
         for labels, value in _values(metrics.inputs.collect()):
             asked[labels["form"]] += value
-            answered[labels["form"]] += value if labels["outcome"] == "ok" else 0.0
-        failed: dict[str, float] = defaultdict(float)
-        for labels, value in _values(metrics.failures.collect()):
-            if labels["kind"] in FAILURES:
-                failed[FAILURES[labels["kind"]]] += value
+            if labels["outcome"] == "ok":
+                answered[labels["form"]] += value
+            else:
+                failed[FAILURES.get(labels["outcome"], "inference")] += value
         texts = sum(value for _, value in _values(metrics.texts.collect()))
         yield _counter("te_request_count", "Requests with texts.", "method", asked)
         yield _counter("te_request_success", "Requests answered.", "method", answered)
@@ -94,15 +92,3 @@ def _values(families: Iterable[Metric]) -> Iterator[tuple[Labels, float]]:
         for sample in family.samples:
             if sample.name.endswith("_total"):
                 yield sample.labels, sample.value
-
-
-def _summed(families: Iterable[Metric]) -> Iterator[tuple[str, Labels, float]]:
-    """A histogram's samples, of all routes that embed together: suffix, labels (a bucket's edge), value."""
-    totals: dict[tuple[str, str], float] = {}
-    for family in families:
-        for sample in family.samples:
-            if sample.labels.get("route", "/predict") in ROUTES:
-                key = sample.name.removeprefix(family.name), sample.labels.get("le", "")
-                totals[key] = totals.get(key, 0.0) + sample.value
-    for (suffix, edge), value in totals.items():
-        yield suffix, {"le": edge} if edge else {}, value

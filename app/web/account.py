@@ -74,9 +74,9 @@ class Account:
             yield "X-Tokenization-Time", milliseconds(found.tokenize_s)
             yield "X-Inference-Time", milliseconds(found.forward_s)
             yield "X-Encode-Time", milliseconds(self.encode_s)
-            if lost := sum(found.lost_tokens):
-                yield "X-Truncated-Texts", str(sum(map(bool, found.lost_tokens)))
-                yield "X-Truncated-Tokens", str(lost)
+            if found.cut_texts:
+                yield "X-Truncated-Texts", str(found.cut_texts)
+                yield "X-Truncated-Tokens", str(found.cut_tokens)
         yield "X-Total-Time", milliseconds(total_s)
 
     def facts(self) -> dict[str, Any]:
@@ -90,18 +90,18 @@ class Account:
                 "tokenize_ms": round(found.tokenize_s * 1000, 3),
                 "forward_ms": round(found.forward_s * 1000, 3),
             }
-            if lost := sum(found.lost_tokens):
-                facts |= {"truncated_texts": sum(map(bool, found.lost_tokens)), "truncated_tokens": lost}
+            if found.cut_texts:
+                facts |= {"truncated_texts": found.cut_texts, "truncated_tokens": found.cut_tokens}
         return facts | ({"failure": self.failure} if self.failure else {})
 
-    def count(self, metrics: Metrics) -> None:
-        """Move the series that are not the request's own."""
-        if self.failure:
-            metrics.failures.labels(self.failure).inc()
-        if self.form:
-            metrics.inputs.labels(self.form, "ok" if self.found else "failed").inc()
-            metrics.queue_seconds.observe(self.queue_s)
-        if found := self.found:
+    def count(self, metrics: Metrics, seconds: float) -> None:
+        """Move the series of requests with texts, of which this one took so many seconds."""
+        if not self.form:
+            return
+        metrics.inputs.labels(self.form, self.failure or "ok").inc()
+        metrics.queue_seconds.observe(self.queue_s)
+        if not self.failure and (found := self.found):
+            metrics.embedding_seconds.observe(seconds)
             metrics.texts_per_request.observe(len(found.lengths))
             metrics.tokens_per_request.observe(found.tokens)
             for tokens in found.lengths:
@@ -110,9 +110,9 @@ class Account:
             metrics.tokens.inc(found.tokens)
             metrics.tokenize_seconds.observe(found.tokenize_s)
             metrics.forward_seconds.observe(found.forward_s)
-            if lost := sum(found.lost_tokens):
-                metrics.truncated_texts.inc(sum(map(bool, found.lost_tokens)))
-                metrics.truncated_tokens.inc(lost)
+            if found.cut_texts:
+                metrics.truncated_texts.inc(found.cut_texts)
+                metrics.truncated_tokens.inc(found.cut_tokens)
 
 
 def account() -> Account:

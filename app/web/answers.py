@@ -13,6 +13,11 @@ def json_bytes(content: Any) -> bytes:
     return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
+def as_json(content: Any) -> orjson.Fragment:
+    """A part of an answer, as JSON already."""
+    return orjson.Fragment(json_bytes(content))
+
+
 def json_response(content: Any, status: int = 200) -> Response:
     """A JSON response."""
     return Response(json_bytes(content), status=status, mimetype="application/json")

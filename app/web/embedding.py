@@ -10,7 +10,6 @@ from flask import Response, request
 from ..encoder import Bounds, Embeddings, Options, look_away
 from ..errors import InvalidInputError, OptionError, TextError
 from ..server.watch import LOOK
-from ..settings import Settings
 from .account import account
 from .answers import json_response
 from .services import services
@@ -35,7 +34,7 @@ def embed(given: Texts, options: Options, *, key: str, options_at: str = "$") ->
     told.characters = given.characters
     told.decode_s = time.perf_counter() - told.started_s
     try:
-        told.found = encoder.encode(given.texts, options, bounds=_bounds(service.settings))
+        told.found = encoder.encode(given.texts, options, bounds=bounds_of_request())
     except InvalidInputError as error:
         say_where(error, given, key, options_at)
         raise
@@ -61,7 +60,7 @@ def respond(content: Any) -> Response:
     return response
 
 
-def _bounds(settings: Settings) -> Bounds:
+def bounds_of_request() -> Bounds:
     """What a request may cost; our own server also tells whether anybody waits for it any more."""
-    look = request.environ.get(LOOK, look_away)
+    settings, look = services().settings, request.environ.get(LOOK, look_away)
     return Bounds(settings.max_request_tokens, settings.max_unpooled_numbers, look)

@@ -55,7 +55,7 @@ def answer_unforeseen(error: Exception) -> Response:
     told = account()
     told.failure = "unforeseen"
     log.error("unforeseen", request_id=told.request_id, error_class=type(error).__name__, frames=frames(error))
-    sentence = "the service failed on this request; its log says where, under this request_id"
+    sentence = "the service failed on this request; its log says where, under this X-Request-Id"
     return _answer(_body(sentence, "Backend", 500), 500)
 
 

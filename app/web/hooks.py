@@ -49,7 +49,7 @@ def finish(response: Response) -> Response:
     metrics.request_seconds.labels(route).observe(seconds)
     metrics.payload_bytes.labels(route).observe(told.body.bytes_read)
     metrics.response_bytes.labels(route).observe(answered_bytes)
-    told.count(metrics)
+    told.count(metrics, seconds)
     log.info(
         "request",
         request_id=told.request_id,

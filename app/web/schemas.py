@@ -16,6 +16,7 @@ from ..errors import BodyTooLargeError, InvalidInputError, MalformedBodyError, U
 from .malformed import explained
 
 AT = re.compile(r" - at `(\$[^`]*)`$")
+KEY = re.compile(r"Object (?:missing required|contains unknown) field `([^`]*)`")
 Schema = TypeVar("Schema", bound=msgspec.Struct)
 Other = TypeVar("Other", bound=msgspec.Struct)
 
@@ -29,19 +30,19 @@ def read_json(schema: type[Schema]) -> Schema:
     return _decoded(_body(), schema)
 
 
-def read_json_by_key(schema: type[Schema], others: Mapping[str, type[Other]]) -> Schema | Other:
-    """As `read_json`; what is not of `schema`, but has a key of `others`, is read as that key's schema."""
+def read_json_by_key(schema: type[Schema], key: str, others: Mapping[str, type[Other]]) -> Schema | Other:
+    """As `read_json`; what has not the schema's own `key`, but a key of `others`, is read as that one's schema."""
     body = _body()
     try:
         return _decoded(body, schema)
     except InvalidInputError:
-        if other := _by_key(body, others):
+        if other := _by_key(body, key, others):
             return _decoded(body, other)
         raise
 
 
 def _body() -> bytes:
-    encoding = request.headers.get("Content-Encoding", "identity")
+    encoding = request.headers.get("Content-Encoding") or "identity"
     if encoding.lower() != "identity":
         raise UnsupportedMediaTypeError(f"send the body as it is; this request declares Content-Encoding {encoding!r}")
     if not request.is_json:
@@ -60,19 +61,26 @@ def _decoded(body: bytes, schema: type[Schema]) -> Schema:
         return msgspec.json.decode(body, type=schema)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
+    except RecursionError:
+        raise MalformedBodyError("the body is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise explained(body, str(error)) from None
 
 
-def _by_key(body: bytes, others: Mapping[str, type[Other]]) -> type[Other] | None:
+def _by_key(body: bytes, unless: str, others: Mapping[str, type[Other]]) -> type[Other] | None:
     try:
         keys = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, RecursionError):
+        return None
+    if unless in keys:
         return None
     return next((schema for key, schema in others.items() if key in keys), None)
 
 
 def _invalid(message: str) -> InvalidInputError:
     """msgspec's sentence, which ends with the place unless that is the whole body."""
-    where = AT.search(message)
-    return InvalidInputError(AT.sub(r" at \1", message), where=where.group(1) if where else "$")
+    found = AT.search(message)
+    where = found.group(1) if found else "$"
+    if key := KEY.match(message):
+        where += f".{key.group(1)}"
+    return InvalidInputError(AT.sub(r" at \1", message), where=where)

@@ -28,6 +28,10 @@ DIFFERENCES = {
         AS_GIVEN,
     ),
     "tight-ids-long-true": ("another answer", AS_GIVEN),
+    "prompts-ids": (
+        "x-compute-tokens 4 for 6",
+        "ids stand for themselves; there the default prompt is put before them",
+    ),
     "fragile-id-and-unknown": ("422 for 200", "an id beyond the vocabulary is refused; there it is left out"),
     "embed-duplicate-key": ("200 for 422", "of a key that is given twice the last one holds"),
     "embed-array-body-full": ("422 for 200", STRICT),

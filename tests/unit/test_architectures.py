@@ -199,7 +199,7 @@ def test_a_tensor_that_transformers_would_invent_is_refused(make: Make) -> None:
 
 @pytest.mark.parametrize("includes", [True, False])
 def test_a_prompt_by_its_name(make: Make, includes: bool) -> None:
-    """As sentence-transformers has it, pooled or left out; token ids get it too."""
+    """As sentence-transformers has it, pooled or left out; token ids stand for themselves."""
     options = {"prompts": {"query": "find this: ", "none": ""}, "default_prompt_name": "query"}
     folder = make("bert", Pooling(64, include_prompt=includes), **options)
     reference = SentenceTransformer(str(folder), device="cpu")
@@ -207,8 +207,13 @@ def test_a_prompt_by_its_name(make: Make, includes: bool) -> None:
     for name in ("query", "none"):
         given = np.asarray(encoder.encode(["Hello there"], Options(prompt_name=name)).vectors)
         assert np.abs(given - reference.encode(["Hello there"], prompt_name=name)).max() < 1e-5
-    text = np.asarray(encoder.encode(["Hello there"]).vectors)
-    ids = [piece.id for piece in encoder.tokenizer.pieces("Hello there", prompt_name="none")]
-    assert np.abs(np.asarray(encoder.encode([ids]).vectors) - text).max() < 1e-5
+    ids = [piece.id for piece in encoder.tokenizer.pieces("Hello there")]
+    if includes:
+        assert np.abs(np.asarray(encoder.encode([ids]).vectors) - encoder.encode(["Hello there"]).vectors).max() < 1e-5
+    else:
+        with pytest.raises(TextError, match="no prompt that this model's pooling can leave out"):
+            encoder.encode([ids])
+        with pytest.raises(OptionError, match="cannot be left"):
+            encoder.encode(["Hello"], Options(cut_side="left"))
     with pytest.raises(OptionError, match="'passage' is not among the prompts of this model"):
         encoder.encode(["Hello"], Options(prompt_name="passage"))

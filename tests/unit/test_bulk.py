@@ -143,7 +143,7 @@ def test_a_text_that_cannot_be_encoded_costs_no_other() -> None:
         Rejected(
             5,
             "the text has 12 tokens, but this model takes 9, special tokens included; "
-            'shorten it, or send "truncate": true to have it cut',
+            'shorten it, or have it cut ("truncate": true, or BERT_TRUNCATE)',
             "far too long",
         ),
     ]

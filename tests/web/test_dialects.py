@@ -97,7 +97,12 @@ def test_cosines(site: Site) -> None:
         ("/embed_sparse", {"inputs": "a"}, 424, None),
         ("/predict", {"inputs": [["a"], ["b", "c"]]}, 424, None),
         ("/predict", {"inputs": ["a", "b", "c"]}, 422, "$.inputs"),
-        ("/predict", {"input": "a"}, 422, "$"),
+        ("/predict", {"input": "a"}, 422, "$.input"),
+        ("/predict", {"inputs": "a", "text": "a"}, 422, "$.inputs"),
+        ("/predict", {"text": 5, "inputs": "a"}, 422, "$.text"),
+        ("/embed_sparse", {"inputs": "a" * 3000}, 424, None),
+        ("/embed", {"inputs": HELLO, "prompt_name": "query"}, 422, "$.prompt_name"),
+        ("/decode", {"ids": [[7592], []]}, 400, "$.ids[1]"),
     ],
 )
 def test_refusals_of_tei_s_routes(site: Site, path: str, body: dict[str, Any], status: int, where: str | None) -> None:
@@ -115,7 +120,8 @@ def test_refusals_of_tei_s_routes(site: Site, path: str, body: dict[str, Any], s
         ({"input": ["a", ""]}, 400, "input[1]"),
         ({"input": "a", "encoding_format": "hex"}, 422, "encoding_format"),
         ({"input": "a", "dimensions": 0}, 422, "dimensions"),
-        ({"inputs": "a"}, 422, None),
+        ({"inputs": "a"}, 422, "input"),
+        ({"input": [[1]] * 2049}, 422, "input"),
     ],
 )
 def test_refusals_of_openai_s_routes(site: Site, body: dict[str, Any], status: int, param: str | None) -> None:
@@ -133,7 +139,9 @@ def test_openai_s_codes(make_site: Callable[..., Site]) -> None:
     guarded = make_site(BERT_API_KEY="alpha", BERT_SERVED_MODEL_NAME="team/small")
     assert post(guarded, "/v1/embeddings", input="a").json["error"]["code"] == "invalid_api_key"
     key = {"Authorization": "Bearer alpha"}
-    assert guarded.client.get("/v1/models/other", headers=key).json["error"]["code"] == "not_found"
+    assert guarded.client.get("/v1/models/other", headers=key).json["error"]["code"] == "model_not_found"
+    assert guarded.client.get("/v1/nothing", headers=key).json["error"]["code"] == "unknown_url"
+    assert isinstance(guarded.client.get("/v1nothing", headers=key).json["error"], str)
     assert guarded.client.get("/v1/models/team/small", headers=key).json["id"] == "team/small"
     answer = guarded.client.post("/v1/embeddings", json={"input": "a", "model": "gpt"}, headers=key)
     assert answer.json["model"] == "team/small"
@@ -158,7 +166,7 @@ def test_tei_s_metrics_are_ours_under_its_names(site: Site) -> None:
     post(site, "/rerank", query="a", texts=["b"])
     post(site, "/tokenize", inputs="a")
     found = values()
-    assert found['te_request_count{method="single"}'] == 4
+    assert found['te_request_count{method="single"}'] == 5
     assert found['te_request_success{method="single"}'] == 2
     assert found['te_request_success{method="batch"}'] == 1
     assert (found["te_embed_success"], found["te_request_input_length_sum"]) == (5, 17)
@@ -167,7 +175,22 @@ def test_tei_s_metrics_are_ours_under_its_names(site: Site) -> None:
         name: found[f'te_request_failure{{err="{name}"}}'] for name in ("tokenization", "validation", "model_type")
     }
     assert errors == {"tokenization": 1, "validation": 1, "model_type": 1}
-    assert found["te_request_inference_duration_count"] == 3
+    assert (found["te_request_inference_duration_count"], found["te_request_duration_count"]) == (3, 3)
+
+
+def test_what_is_nested_too_deeply_is_no_json_for_us(site: Site) -> None:
+    deep = b"[" * 5000 + b"]" * 5000
+    for path, key in (("/embed", b"inputs"), ("/v1/embeddings", b"input"), ("/tokenize", b"inputs")):
+        body = b'{"%s": "a", "x": %s}' % (key, deep)
+        answer = site.client.post(path, data=body, content_type="application/json")
+        assert answer.status_code == 400, path
+        assert "nested too deeply" in answer.text
+
+
+def test_tokens_have_a_bound_too(make_site: Callable[..., Site]) -> None:
+    small = make_site(BERT_MAX_REQUEST_TOKENS="100")
+    assert post(small, "/tokenize", inputs="a " * 90).status_code == 200
+    assert post(small, "/tokenize", inputs=["a " * 90, "a " * 90]).status_code == 422
 
 
 def test_every_text_counts_though_equal_ones_are_computed_once(real_encoder: Encoder) -> None:

@@ -63,7 +63,7 @@ class NativeEncoder:
         keys = [text if isinstance(text, str) else tuple(text) for text in texts]
         for place, key in enumerate(keys):
             first.setdefault(key, place)
-        tokenized = self.tokenizer.tokenize(list(first), options, places=list(first.values()))
+        tokenized = self.tokenizer.tokenize(list(first), options, places=list(first.values()), look=bounds.look)
         places = {key: place for place, key in enumerate(first)}
         order = [places[key] for key in keys]
         tokenize_s = time.perf_counter() - started

@@ -27,4 +27,5 @@ TEI = Dialect(tei.TeiRefusal, tei.refusal)
 
 def dialect_of(path: str) -> Dialect:
     """Who is spoken to where `path` was asked. Our own errors are Text Embeddings Inference's."""
-    return OPENAI if path.startswith(OPENAI_PATHS) else TEI
+    is_openai = any(path == prefix or path.startswith(f"{prefix}/") for prefix in OPENAI_PATHS)
+    return OPENAI if is_openai else TEI

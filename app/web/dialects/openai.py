@@ -10,21 +10,16 @@ from flask import Blueprint, Response
 from msgspec import Meta
 
 from ...encoder import Embeddings, ModelInfo, Options
-from ...errors import NoSuchModelError, TextError
+from ...errors import NoSuchModelError
 from ..answers import json_response
 from ..described import describes
-from ..embedding import embed, respond, say_where, truncates
+from ..embedding import embed, respond, truncates
 from ..schemas import read_json
 from ..services import services
-from ..texts import Inputs, Texts, under
+from ..texts import Inputs, under
 
 routes = Blueprint("openai", __name__)
-FOREIGN = (
-    "is given as token ids without this model's special tokens around them, so they seem to be another vocabulary's, "
-    "which would give a wrong vector: send text (LangChain's OpenAIEmbeddings does with "
-    "check_embedding_ctx_length=False), or ids as POST /tokenize makes them"
-)
-CODES = {401: "invalid_api_key", 404: "not_found", 413: "request_too_large", 429: "rate_limit_exceeded"}
+CODES = {401: "invalid_api_key", 404: "unknown_url", 413: "request_too_large", 429: "rate_limit_exceeded"}
 
 
 class Fault(msgspec.Struct):
@@ -105,12 +100,14 @@ def embeddings() -> Response:
     Whatever model is asked for, the one that is served answers, under its own name.
     """
     asked = read_json(EmbeddingsRequest)
-    given = under("input", asked.input)
-    check_vocabulary(given)
     options = Options(
-        normalize=True, truncate=truncates(None), prompt_name=asked.prompt_name, dimensions=asked.dimensions
+        normalize=True,
+        truncate=truncates(None),
+        prompt_name=asked.prompt_name,
+        dimensions=asked.dimensions,
+        takes_framed_ids_alone=True,
     )
-    found = embed(given, options, key="input")
+    found = embed(under("input", asked.input), options, key="input")
     told = in_base64 if asked.encoding_format == "base64" else list
     data = [
         {"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(told(found.vectors))
@@ -136,19 +133,6 @@ def model(name: str) -> Response:
     return json_response(_model())
 
 
-def check_vocabulary(given: Texts) -> None:
-    """Refuse ids that this model's tokenizer cannot have made: a foreign vocabulary's would give wrong vectors.
-
-    Its own stand between its special tokens; nobody else's do. Raises TextError.
-    """
-    for index, text in enumerate(given.texts):
-        if isinstance(text, str) or not text or services().ready_encoder().tokenizer.is_framed(text):
-            continue
-        error = TextError(index, FOREIGN)
-        say_where(error, given, "input")
-        raise error
-
-
 def in_base64(vectors: Any) -> list[str]:
     """Each row's float32 numbers, little-endian."""
     return [binascii.b2a_base64(row.astype("<f4", copy=False), newline=False).decode("ascii") for row in vectors]
@@ -157,15 +141,17 @@ def in_base64(vectors: Any) -> list[str]:
 def usage(found: Embeddings) -> dict[str, int]:
     """Tokens, and, where texts were cut, how many texts and tokens."""
     told = {"prompt_tokens": found.tokens, "total_tokens": found.tokens}
-    if lost := sum(found.lost_tokens):
-        told |= {"truncated_texts": sum(map(bool, found.lost_tokens)), "truncated_tokens": lost}
+    if found.cut_texts:
+        told |= {"truncated_texts": found.cut_texts, "truncated_tokens": found.cut_tokens}
     return told
 
 
 def refusal(sentence: str, _: str, status: int, *, where: str = "", **_details: Any) -> OpenaiRefusal:
     """An error as this dialect tells it: https://platform.openai.com/docs/guides/error-codes."""
     kind = "rate_limit_error" if status == 429 else "invalid_request_error" if status < 500 else "server_error"
-    return OpenaiRefusal(Fault(sentence, kind, where.removeprefix("$.").removeprefix("$") or None, CODES.get(status)))
+    param = None if where in ("", "$") else where.removeprefix("$.")
+    code = "model_not_found" if (status, param) == (404, "model") else CODES.get(status)
+    return OpenaiRefusal(Fault(sentence, kind, param, code))
 
 
 def _model() -> dict[str, Any]:

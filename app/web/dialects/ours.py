@@ -41,7 +41,7 @@ def predict() -> Response:
 
     With "inputs" instead of "text" it is Text Embeddings Inference's question for a class.
     """
-    asked = read_json_by_key(PredictRequest, {"inputs": tei.ClassifyRequest})
+    asked = read_json_by_key(PredictRequest, "text", {"inputs": tei.ClassifyRequest})
     if not isinstance(asked, PredictRequest):
         return tei.classify(asked)
     options = Options(normalize=asked.normalize, truncate=truncates(asked.truncate), pooling=asked.pooling)

@@ -12,13 +12,14 @@ from flask import Blueprint, Response
 from msgspec import Meta
 
 from ...encoder import Options, Piece, Side
-from ...errors import EmptyInputError, InvalidInputError, TooManyTextsError, WrongModelError
-from ..answers import json_response
+from ...errors import EmptyInputError, InvalidInputError, WrongModelError
+from ..account import account
+from ..answers import as_json, json_response
 from ..described import describes
-from ..embedding import embed, respond, say_where, truncates
+from ..embedding import bounds_of_request, embed, respond, say_where, truncates
 from ..schemas import read_json
 from ..services import services
-from ..texts import SOME, Ids, Inputs, NonEmpty, NonEmptyTexts, Texts, TokenId, check, under
+from ..texts import NOT_EMPTY, Ids, Inputs, NonEmpty, NonEmptyTexts, Texts, TokenId, check, under
 
 routes = Blueprint("tei", __name__)
 Vectors = list[list[float]]
@@ -73,7 +74,7 @@ class Sentences(msgspec.Struct):
     """A sentence, and others that it is compared with."""
 
     source_sentence: NonEmpty
-    sentences: Annotated[list[NonEmpty], SOME]
+    sentences: Annotated[list[NonEmpty], NOT_EMPTY]
 
 
 class SimilarityRequest(msgspec.Struct):
@@ -101,7 +102,7 @@ class TokenizeRequest(msgspec.Struct):
 class DecodeRequest(msgspec.Struct):
     """The body of POST /decode."""
 
-    ids: Annotated[list[TokenId | Ids], SOME]
+    ids: Annotated[list[TokenId | Ids], NOT_EMPTY]
     skip_special_tokens: bool = True
 
 
@@ -117,7 +118,7 @@ class RerankRequest(msgspec.Struct):
     """The body of POST /rerank."""
 
     query: str
-    texts: Annotated[list[str], SOME]
+    texts: Annotated[list[str], NOT_EMPTY]
     raw_scores: bool = False
     return_text: bool = False
     truncate: bool | None = None
@@ -178,55 +179,57 @@ def root() -> Response:
 
 
 @routes.post("/tokenize")
-@describes(list[list[Piece]], TokenizeRequest, refuses=(424, 503), example={"inputs": "Hello"})
+@describes(list[list[Piece]], TokenizeRequest, refuses=(424, *BUSY), example={"inputs": "Hello"})
 def tokenize() -> Response:
     """Texts in, their tokens out, each with its place in bytes; nothing is cut."""
     asked = read_json(TokenizeRequest)
     given = under("inputs", asked.inputs)
     check(given, services().settings, "inputs")
-    texts = [asked.inputs] if isinstance(asked.inputs, str) else asked.inputs
-    pieces = services().ready_encoder().tokenizer.pieces
-    name, add = asked.prompt_name, asked.add_special_tokens
+    bounds, tokenizer = bounds_of_request(), services().ready_encoder().tokenizer
+    told, tokens = [], 0
     try:
-        return json_response([pieces(text, prompt_name=name, add_special_tokens=add) for text in texts])
+        for text in map(str, given.texts):
+            pieces = tokenizer.pieces(text, prompt_name=asked.prompt_name, add_special_tokens=asked.add_special_tokens)
+            tokens += len(pieces)
+            bounds.check(tokens, 0)
+            told.append(as_json(pieces))  # objects take several times their JSON
+            bounds.look()
     except InvalidInputError as error:
         say_where(error, given, "inputs")
         raise
+    return json_response(told)
 
 
 @routes.post("/decode")
-@describes(list[str], DecodeRequest, refuses=(424, 503), example={"ids": [101, 7592, 102]})
+@describes(list[str], DecodeRequest, refuses=(424, *BUSY), example={"ids": [101, 7592, 102]})
 def decode() -> Response:
     """Token ids in, texts out."""
     asked = read_json(DecodeRequest)
     given = under("ids", asked.ids)
     check(given, services().settings, "ids")
-    tokenizer = services().ready_encoder().tokenizer
-    return json_response(
-        [
-            tokenizer.decode(ids, skip_special_tokens=asked.skip_special_tokens)
-            for ids in given.texts
-            if not isinstance(ids, str)
-        ]
-    )
+    bounds, tokenizer = bounds_of_request(), services().ready_encoder().tokenizer
+    texts = []
+    for ids in given.texts:
+        bounds.look()
+        texts.append(tokenizer.decode([*map(int, ids)], skip_special_tokens=asked.skip_special_tokens))
+    return json_response(texts)
 
 
 @routes.post("/embed_sparse")
 @describes(list[list[Weight]], EmbedAllRequest, refuses=(424, 503))
 def embed_sparse() -> Response:
     """Sparse vectors, of a SPLADE model; this one is none."""
-    asked = read_json(EmbedAllRequest)
-    raise no_such_model("a SPLADE model, which has sparse vectors", len(asked.inputs))
+    read_json(EmbedAllRequest)
+    raise other_model("a SPLADE model, which has sparse vectors")
 
 
 @routes.post("/rerank")
 @describes(list[Rank], RerankRequest, refuses=(424, 503))
 def rerank() -> Response:
     """Texts by their relevance to a query, of a re-ranker; this model is none."""
-    asked = read_json(RerankRequest)
-    if not asked.texts:
-        raise EmptyInputError("texts is an empty list: there is nothing to rank", where="$.texts")
-    raise no_such_model("a re-ranker, which scores pairs")
+    if not read_json(RerankRequest).texts:
+        raise EmptyInputError("texts is an empty list", where="$.texts")
+    raise other_model("a re-ranker, which scores pairs")
 
 
 def classify(asked: ClassifyRequest) -> Response:
@@ -238,13 +241,12 @@ def classify(asked: ClassifyRequest) -> Response:
             raise InvalidInputError(
                 "inputs is a text, a pair of texts, or a list of lists of one text or two", where="$.inputs"
             )
-    raise no_such_model("a classifier, which has labels", len(inputs) if isinstance(inputs, list) else 1)
+    raise other_model("a classifier, which has labels")
 
 
-def no_such_model(wanted: str, texts: int = 1) -> Exception:
-    """What is to be raised until a scorer stands beside the encoder."""
-    if texts > services().settings.max_texts:
-        return TooManyTextsError(texts, services().settings.max_texts, where="$.inputs")
+def other_model(wanted: str) -> WrongModelError:
+    """What is raised until a scorer stands beside the encoder."""
+    account().form = "single"
     model = services().ready_encoder().info.model_id
     return WrongModelError(f"{model} is an embedding model: it gives a vector for a text, and is not {wanted}")
 
@@ -261,12 +263,19 @@ def _embed(asked: Any) -> Response:
 
 def _similarity(inputs: Sentences, parameters: Parameters | None) -> Response:
     if not inputs.sentences:
-        raise EmptyInputError("sentences is an empty list: there is nothing to compare", where="$.inputs.sentences")
-    places = ["$.inputs.source_sentence", *(f"$.inputs.sentences[{index}]" for index in range(len(inputs.sentences)))]
-    given = Texts([inputs.source_sentence, *inputs.sentences], places, "batch")
+        raise EmptyInputError("sentences is an empty list", where="$.inputs.sentences")
+    given = Texts([inputs.source_sentence, *inputs.sentences], "batch", _sentence_place, _sentence_called)
     options = _options(parameters or Parameters(), normalize=True)
     source, *others = embed(given, options, key="inputs", options_at="$.parameters").vectors
     return respond([float((source * other).sum()) for other in others])
+
+
+def _sentence_place(index: int) -> str:
+    return f"$.inputs.sentences[{index - 1}]" if index else "$.inputs.source_sentence"
+
+
+def _sentence_called(index: int) -> str:
+    return f"sentence {index - 1}" if index else "the source sentence"
 
 
 def _options(asked: Parameters, **more: Any) -> Options:
