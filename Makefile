@@ -25,8 +25,8 @@ MODELS   := $(VENV)/models/.fetched
 .DEFAULT_GOAL := help
 # The kernel is compiled while packages are fetched.
 MAKEFLAGS += --jobs=2
-.PHONY: help install run test test-models test-clients lint bench bench-encoder study chaos fuzz settings wheel lock
-.PHONY: clean
+.PHONY: help install run test test-long test-models test-clients lint bench bench-encoder study chaos fuzz
+.PHONY: settings wheel lock clean
 
 # Before anything is fetched for a name that is none.
 ifneq ($(filter-out auto native sentence-transformers,$(ENGINE)),)
@@ -45,6 +45,9 @@ run: $(if $(filter-out native,$(ENGINE)),$(WHOLE),$(SERVING)) $(KERNEL) ## serve
 test: $(TOOLS) $(KERNEL) ## run the tests (ARGS='tests/unit -k tokens' narrows them)
 ##   ENGINE=sentence-transformers: the live ones on that engine
 	@TEST_ENGINE=$(ENGINE) $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-long: $(TOOLS) $(KERNEL) ## run the tests that `make test` leaves out for the time they take, two minutes
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m long $(ARGS)
 
 test-models: $(TOOLS) $(KERNEL) $(MODELS) ## serve two more real models on both engines and compare
 ##   (fetches 500 MB, once)

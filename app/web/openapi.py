@@ -70,7 +70,7 @@ def _operation(rule: Rule, view: Callable[..., Any], schema_of: dict[Any, Any], 
         answers[str(status)] = {"description": MEANINGS[status], **_content(dialect_of(rule.rule).type, schema_of)}
     operation: dict[str, Any] = {
         "summary": first,
-        "tags": [TAGS.get(rule.endpoint.partition(".")[0], TAGS[""])],
+        "tags": [TAGS.get(re.split(r"[._]", rule.endpoint)[0], TAGS[""])],
         "responses": answers,
     }
     if rest.strip():

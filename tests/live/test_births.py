@@ -117,6 +117,7 @@ def test_no_descriptor_to_be_had() -> None:
         assert check_it_recovers(fleet, "worker failed", "failed", mend)["error_class"] == "OSError"
 
 
+@pytest.mark.long
 def test_whatever_becomes_of_the_temporary_folder(tmp_path: Path) -> None:
     """Gone, or a file in its place; each followed by a death, a reload and a recycling."""
     folder = tmp_path / "temporary"

@@ -27,6 +27,7 @@ from tests.kernel import has_kernel
 from tests.live.fleet import ROOT, environment, free_port, is_running, serving, wait_for
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.skipif(not any(map(shutil.which, build.COMPILERS)), reason="there is no C compiler here"),
     pytest.mark.skipif(bool(os.environ.get("TEST_ENGINE")), reason="a light install has one engine"),
     pytest.mark.skipif(not has_kernel(), reason="there is no kernel"),

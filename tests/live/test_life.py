@@ -55,7 +55,7 @@ def test_an_engine_that_cannot_do_it_stops_the_start() -> None:
     assert "serve-bert: BERT_PRECISION: 'bfloat16' cannot be used" in refused
 
 
-@pytest.mark.parametrize("engine", ["auto", "sentence-transformers"])
+@pytest.mark.parametrize("engine", ["auto", pytest.param("sentence-transformers", marks=pytest.mark.long)])
 def test_a_model_that_computes_wrongly_never_serves(checkpoint: Checkpoint, tmp_path: Path, engine: str) -> None:
     """The reference is said to give other vectors for these very files."""
     model, cache = tmp_path / "model", tmp_path / "cache"
@@ -162,6 +162,7 @@ def test_a_reload_with_a_spoilt_model_does_not_end_the_master(checkpoint: Checkp
         assert fleet.ask("/predict", {"text": "served again"}).status == 200
 
 
+@pytest.mark.long
 def test_a_reload_asks_the_reference_about_changed_files(checkpoint: Checkpoint, tmp_path: Path) -> None:
     model = tmp_path / "model"
     shutil.copytree(checkpoint.directory, model)

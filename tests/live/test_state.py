@@ -43,7 +43,7 @@ def holding(config: Path, state: str, lock: str, workers: int) -> Iterator[tuple
         yield fleet, Target(fleet.port, fleet.master_pid, workers, state == "shared", config)
 
 
-@pytest.mark.parametrize("lock", ["none", "rwlock"])
+@pytest.mark.parametrize("lock", ["none", pytest.param("rwlock", marks=pytest.mark.long)])
 def test_one_process_replaces_its_model_in_place(config: Path, models: list[Path], lock: str) -> None:
     with holding(config, "shared", lock, 1) as (fleet, target):
         info = json.loads(target.ask("GET", "/info")[2])
@@ -69,6 +69,7 @@ def test_ten_threads_answer_at_once(config: Path) -> None:
         assert max(starts) < min(ends)
 
 
+@pytest.mark.long
 def test_each_worker_takes_its_lock_and_is_replaced(config: Path, models: list[Path]) -> None:
     with holding(config, "per-worker", "rwlock", 2) as (_, target):
         assert json.loads(target.ask("GET", "/info")[2])["lock"] == "rwlock"
@@ -77,6 +78,7 @@ def test_each_worker_takes_its_lock_and_is_replaced(config: Path, models: list[P
         assert target.ask("POST", "/admin/reload")[0] == 404, "only where one process holds the model"
 
 
+@pytest.mark.long
 def test_hup_replaces_the_one_process_too(config: Path, models: list[Path]) -> None:
     with holding(config, "shared", "rwlock", 1) as (_, target):
         before = target.pids()

@@ -72,6 +72,7 @@ describing.obtain(verify(sys.argv[1]), Path(sys.argv[2]))
 """
 
 
+@pytest.mark.long
 def test_two_starts_at_once_ask_once(small: Checkpoint, tmp_path: Path) -> None:
     command = [sys.executable, "-c", PROGRAM, str(small.directory), str(tmp_path / "cache")]
     starts = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -35,17 +37,17 @@ def plain(checkpoint: Checkpoint) -> SentenceTransformer:
 
 
 @pytest.fixture(scope="module")
-def expected(plain: SentenceTransformer) -> np.ndarray:
-    """What sentence-transformers gives for the real texts."""
-    vectors: np.ndarray = plain.encode(real_texts())
-    return vectors
+def references(plain: SentenceTransformer) -> Callable[[int], np.ndarray]:
+    """What sentence-transformers gives for every so many of the real texts, asked once."""
+    return cache(lambda step: plain.encode(real_texts()[::-step]))
 
 
+@pytest.mark.parametrize("step", [8, pytest.param(1, marks=pytest.mark.long)])
 def test_parity_on_real_texts_of_many_languages_and_lengths(
-    any_encoder: Encoder, plain: SentenceTransformer, expected: np.ndarray
+    any_encoder: Encoder, plain: SentenceTransformer, references: Callable[[int], np.ndarray], step: int
 ) -> None:
-    texts = real_texts()
-    assert len(texts) >= 300
+    texts, expected = real_texts()[::-step], references(step)
+    assert len(texts) >= 300 / step
     found = any_encoder.encode(texts)
     is_exact = any_encoder.info.precision == "float32"
     assert least_cosine(np.asarray(found.vectors), expected) >= (0.999999 if is_exact else 0.9999)
@@ -53,7 +55,7 @@ def test_parity_on_real_texts_of_many_languages_and_lengths(
     full = [len(ids) for ids in plain.tokenizer(texts, truncation=False)["input_ids"]]
     assert found.lost_tokens == [max(0, length - 256) for length in full]
     assert found.tokens == sum(min(length, 256) for length in full)
-    assert sum(map(bool, found.lost_tokens)) >= 10
+    assert sum(map(bool, found.lost_tokens)) >= (10 if step == 1 else 1)
 
 
 def test_token_vectors_are_those_of_sentence_transformers(real_encoder: Encoder, plain: SentenceTransformer) -> None:

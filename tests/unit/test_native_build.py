@@ -20,6 +20,7 @@ COMPILERS = {Path(found).resolve(): name for name in reversed(build.COMPILERS) i
 OTHERS = [name for path, name in COMPILERS.items() if path != Path(shutil.which(build.COMPILERS[0]) or "").resolve()]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not COMPILERS, reason="there is no C compiler here")
 @pytest.mark.parametrize("compiler", OTHERS)
 def test_every_compiler_builds_it(compiler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -255,6 +255,7 @@ print(*{(one.isa, one.precision) for one in found}, sep=";")
 """
 
 
+@pytest.mark.long
 def test_beside_a_busy_core_every_start_gives_the_same_answer() -> None:
     """Ten measurements each in two processes that share one core with this one's busy thread."""
     core = str(min(os.sched_getaffinity(0)))

@@ -40,6 +40,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("int8")
 
 
+@pytest.mark.long
 @needs_avx2
 @pytest.mark.parametrize("isa", OWN_INT8[::-1])  # whoever packs proves nine texts, which takes plain long
 def test_the_default_has_the_published_bits(checkpoint: Checkpoint, cache: Path, isa: str) -> None:
@@ -55,6 +56,7 @@ def test_the_default_has_the_published_bits(checkpoint: Checkpoint, cache: Path,
     assert hashlib.sha256(bits(vectors)).hexdigest() == PUBLISHED[f"{some}vectors_sha256"]
 
 
+@pytest.mark.long
 @needs_avx2
 def test_the_default_stays_near_float32(checkpoint: Checkpoint, cache: Path) -> None:
     texts = real_texts()

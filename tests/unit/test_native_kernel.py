@@ -116,6 +116,7 @@ def test_a_texts_vector_does_not_depend_on_its_company(
         assert [bits(row) for row in together] == [alone[place] for place in order]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("precision", "isa"), CODES)
 def test_threads_do_not_disturb_each_other(crowd: tuple[SmallModel, Texts], isa: str, precision: str) -> None:
     model, texts = crowd

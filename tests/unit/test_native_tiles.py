@@ -87,6 +87,7 @@ def least_cosine(found: np.ndarray, expected: np.ndarray) -> float:
     return float((normalized(found) * normalized(expected)).sum(axis=1).min())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("times", [1.0, 20.0, 60.0, 400.0, 1e4])
 def test_scores_of_any_size_give_a_sound_softmax(times: float) -> None:
     model = with_large_scores(times)
@@ -128,6 +129,7 @@ def test_a_score_of_zero_among_large_ones() -> None:
         assert bits(found) == bits(states(forward_of(model, weights, plain_of(isa, "bfloat16")), texts))
 
 
+@pytest.mark.long
 def test_a_compiler_that_does_not_know_tiles_costs_that_path_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

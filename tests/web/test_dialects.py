@@ -99,7 +99,7 @@ def test_cosines(site: Site) -> None:
         ("/predict", {"inputs": ["a", "b", "c"]}, 422, "$.inputs"),
         ("/predict", {"input": "a"}, 422, "$.input"),
         ("/predict", {"inputs": "a", "text": "a"}, 422, "$.inputs"),
-        ("/predict", {"text": 5, "inputs": "a"}, 422, "$.text"),
+        ("/predict", {"inputs": "a", "text": 5}, 422, "$.inputs"),
         ("/embed_sparse", {"inputs": "a" * 3000}, 424, None),
         ("/embed", {"inputs": HELLO, "prompt_name": "query"}, 422, "$.prompt_name"),
         ("/decode", {"ids": [[7592], []]}, 400, "$.ids[1]"),

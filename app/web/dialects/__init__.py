@@ -1,4 +1,7 @@
-"""What clients speak, a module a dialect: its schemas, its routes, its errors' form. All embed by ..embedding."""
+"""What clients speak, a module a dialect or a part of one: schemas, routes, the form of its errors.
+
+All of them embed by ..embedding.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from . import openai, ours, tei
+from . import openai, ours, tei, tei_scores, tei_tokens
 
-BLUEPRINTS = (ours.routes, tei.routes, openai.routes)
+BLUEPRINTS = (ours.routes, tei.routes, tei_tokens.routes, tei_scores.routes, openai.routes)
 OPENAI_PATHS = ("/v1", "/embeddings", "/models")
 
 

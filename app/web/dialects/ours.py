@@ -12,7 +12,7 @@ from ..described import describes
 from ..embedding import embed, respond, truncates
 from ..schemas import read_json_by_key
 from ..texts import NonEmptyTexts, under
-from . import tei
+from . import tei_scores
 
 routes = Blueprint("ours", __name__)
 
@@ -34,15 +34,19 @@ class PredictAnswer(msgspec.Struct):
 
 @routes.post("/predict")
 @describes(
-    PredictAnswer, PredictRequest, tei.ClassifyRequest, refuses=(424, 503, 504), example={"text": ["Hello", "world"]}
+    PredictAnswer,
+    PredictRequest,
+    tei_scores.ClassifyRequest,
+    refuses=(424, 503, 504),
+    example={"text": ["Hello", "world"]},
 )
 def predict() -> Response:
     """Texts in, one vector a text out; with "pooling": "none" one vector a token.
 
     With "inputs" instead of "text" it is Text Embeddings Inference's question for a class.
     """
-    asked = read_json_by_key(PredictRequest, "text", {"inputs": tei.ClassifyRequest})
+    asked = read_json_by_key(PredictRequest, "text", {"inputs": tei_scores.ClassifyRequest})
     if not isinstance(asked, PredictRequest):
-        return tei.classify(asked)
+        return tei_scores.classify(asked)
     options = Options(normalize=asked.normalize, truncate=truncates(asked.truncate), pooling=asked.pooling)
     return respond({"embeddings": embed(under("text", asked.text), options, key="text").vectors})

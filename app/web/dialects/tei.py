@@ -11,15 +11,12 @@ import msgspec
 from flask import Blueprint, Response
 from msgspec import Meta
 
-from ...encoder import Options, Piece, Side
-from ...errors import EmptyInputError, InvalidInputError, WrongModelError
-from ..account import account
-from ..answers import as_json, json_response
+from ...encoder import Options, Side
+from ...errors import EmptyInputError
 from ..described import describes
-from ..embedding import bounds_of_request, embed, respond, say_where, truncates
+from ..embedding import embed, respond, truncates
 from ..schemas import read_json
-from ..services import services
-from ..texts import NOT_EMPTY, Ids, Inputs, NonEmpty, NonEmptyTexts, Texts, TokenId, check, under
+from ..texts import NOT_EMPTY, Inputs, NonEmpty, Texts, under
 
 routes = Blueprint("tei", __name__)
 Vectors = list[list[float]]
@@ -91,53 +88,6 @@ class RootRequest(EmbedOptions, kw_only=True):
     parameters: Parameters | None = None
 
 
-class TokenizeRequest(msgspec.Struct):
-    """The body of POST /tokenize."""
-
-    inputs: NonEmptyTexts
-    add_special_tokens: bool = True
-    prompt_name: str | None = None
-
-
-class DecodeRequest(msgspec.Struct):
-    """The body of POST /decode."""
-
-    ids: Annotated[list[TokenId | Ids], NOT_EMPTY]
-    skip_special_tokens: bool = True
-
-
-class ClassifyRequest(msgspec.Struct):
-    """The body of POST /predict of a classifier: a text, a pair, or a list of lists of one or two."""
-
-    inputs: str | list[str | list[str]]
-    raw_scores: bool = False
-    truncate: bool | None = None
-
-
-class RerankRequest(msgspec.Struct):
-    """The body of POST /rerank."""
-
-    query: str
-    texts: Annotated[list[str], NOT_EMPTY]
-    raw_scores: bool = False
-    return_text: bool = False
-    truncate: bool | None = None
-
-
-class Weight(msgspec.Struct):
-    """One number of a sparse vector."""
-
-    index: int
-    value: float
-
-
-class Rank(msgspec.Struct):
-    """A text's relevance."""
-
-    index: int
-    score: float
-
-
 @routes.post("/embed")
 @describes(Vectors, EmbedRequest, refuses=BUSY, example={"inputs": ["Hello", "world"]})
 def embed_texts() -> Response:
@@ -176,79 +126,6 @@ def root() -> Response:
     if isinstance(asked.inputs, Sentences):
         return _similarity(asked.inputs, asked.parameters)
     return _embed(asked)
-
-
-@routes.post("/tokenize")
-@describes(list[list[Piece]], TokenizeRequest, refuses=(424, *BUSY), example={"inputs": "Hello"})
-def tokenize() -> Response:
-    """Texts in, their tokens out, each with its place in bytes; nothing is cut."""
-    asked = read_json(TokenizeRequest)
-    given = under("inputs", asked.inputs)
-    check(given, services().settings, "inputs")
-    bounds, tokenizer = bounds_of_request(), services().ready_encoder().tokenizer
-    told, tokens = [], 0
-    try:
-        for text in map(str, given.texts):
-            pieces = tokenizer.pieces(text, prompt_name=asked.prompt_name, add_special_tokens=asked.add_special_tokens)
-            tokens += len(pieces)
-            bounds.check(tokens, 0)
-            told.append(as_json(pieces))  # objects take several times their JSON
-            bounds.look()
-    except InvalidInputError as error:
-        say_where(error, given, "inputs")
-        raise
-    return json_response(told)
-
-
-@routes.post("/decode")
-@describes(list[str], DecodeRequest, refuses=(424, *BUSY), example={"ids": [101, 7592, 102]})
-def decode() -> Response:
-    """Token ids in, texts out."""
-    asked = read_json(DecodeRequest)
-    given = under("ids", asked.ids)
-    check(given, services().settings, "ids")
-    bounds, tokenizer = bounds_of_request(), services().ready_encoder().tokenizer
-    texts = []
-    for ids in given.texts:
-        bounds.look()
-        texts.append(tokenizer.decode([*map(int, ids)], skip_special_tokens=asked.skip_special_tokens))
-    return json_response(texts)
-
-
-@routes.post("/embed_sparse")
-@describes(list[list[Weight]], EmbedAllRequest, refuses=(424, 503))
-def embed_sparse() -> Response:
-    """Sparse vectors, of a SPLADE model; this one is none."""
-    read_json(EmbedAllRequest)
-    raise other_model("a SPLADE model, which has sparse vectors")
-
-
-@routes.post("/rerank")
-@describes(list[Rank], RerankRequest, refuses=(424, 503))
-def rerank() -> Response:
-    """Texts by their relevance to a query, of a re-ranker; this model is none."""
-    if not read_json(RerankRequest).texts:
-        raise EmptyInputError("texts is an empty list", where="$.texts")
-    raise other_model("a re-ranker, which scores pairs")
-
-
-def classify(asked: ClassifyRequest) -> Response:
-    """Classes of texts or pairs, of a classifier; this model is none."""
-    inputs = asked.inputs
-    if isinstance(inputs, list):
-        is_pair = len(inputs) == 2 and all(isinstance(one, str) for one in inputs)
-        if not is_pair and not (inputs and all(isinstance(one, list) and len(one) in (1, 2) for one in inputs)):
-            raise InvalidInputError(
-                "inputs is a text, a pair of texts, or a list of lists of one text or two", where="$.inputs"
-            )
-    raise other_model("a classifier, which has labels")
-
-
-def other_model(wanted: str) -> WrongModelError:
-    """What is raised until a scorer stands beside the encoder."""
-    account().form = "single"
-    model = services().ready_encoder().info.model_id
-    return WrongModelError(f"{model} is an embedding model: it gives a vector for a text, and is not {wanted}")
 
 
 def refusal(sentence: str, error_type: str, _status: int, **details: Any) -> TeiRefusal:
