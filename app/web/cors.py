@@ -10,6 +10,7 @@ from flask import Flask, Response, request
 from ..settings import Settings
 
 ASKED_FIRST = "Access-Control-Request-Method"
+ASKED_HEADERS = "Access-Control-Request-Headers"
 MAY_SEND = "Authorization, Content-Type, X-Request-Id"
 REMEMBERED_S = "600"
 
@@ -32,7 +33,8 @@ def init_app(app: Flask, settings: Settings) -> None:
             )
             if is_asked_first():
                 response.headers["Access-Control-Allow-Methods"] = response.headers.get("Allow", "GET, POST")
-                response.headers["Access-Control-Allow-Headers"] = MAY_SEND
+                # Whatever the page of an allowed origin has: OpenAI's client sends a dozen of its own.
+                response.headers["Access-Control-Allow-Headers"] = request.headers.get(ASKED_HEADERS, MAY_SEND)
                 response.headers["Access-Control-Max-Age"] = REMEMBERED_S
         return response
 
