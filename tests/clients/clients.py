@@ -15,12 +15,13 @@ from tests.live.fleet import ROOT, Fleet
 from tests.texts import LANGUAGES
 
 PROGRAMS = Path(__file__).parent / "programs"
+KEY = "the-clients-key"
 VENV = ROOT / ".venv"
 TEXTS = [*LANGUAGES[:20], "Hello", "two\nlines", "word " * 300]
 
 
 def run(command: Sequence[str | Path], fleet: Fleet, way: str, texts: Sequence[str] = TEXTS, **environ: str) -> Any:
-    """What a program printed. It finds no proxy, no cache and no key of ours."""
+    """What a program printed. It finds no proxy and no key of ours but the fleet's, as KEY."""
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith(("proxy", "_key"))}
     kept = {name: value for name, value in kept.items() if not name.startswith(("HF_", "OPENAI_", "BERT_"))}
     ran = subprocess.run(
@@ -29,7 +30,7 @@ def run(command: Sequence[str | Path], fleet: Fleet, way: str, texts: Sequence[s
         capture_output=True,
         text=True,
         timeout=180,
-        env=kept | {"HF_HUB_DISABLE_TELEMETRY": "1", "ANONYMIZED_TELEMETRY": "False"} | environ,
+        env=kept | {"HF_HUB_DISABLE_TELEMETRY": "1", "ANONYMIZED_TELEMETRY": "False", "KEY": KEY} | environ,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr[-3000:]

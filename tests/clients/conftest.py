@@ -1,4 +1,4 @@
-"""A live fleet, and what sentence-transformers gives."""
+"""A live fleet that asks for a key, and what sentence-transformers gives."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from app.encoder import Checkpoint
-from tests.clients.clients import TEXTS
+from tests.clients.clients import KEY, TEXTS
 from tests.live.fleet import Fleet, serving
 
 
 @pytest.fixture(scope="session")
 def fleet() -> Iterator[Fleet]:
-    with serving(workers=2) as fleet:
+    with serving(workers=2, BERT_API_KEY=KEY) as fleet:
         yield fleet
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from tests.clients.clients import TEXTS, VENV, least_cosine, python
+from tests.clients.clients import KEY, TEXTS, VENV, least_cosine, python
 from tests.live.fleet import ROOT, Fleet
 
 SAME = 0.9999
@@ -73,6 +73,7 @@ def test_schemathesis_finds_nothing(fleet: Fleet, tmp_path: Path) -> None:
     program = VENV / "clients" / "bin" / "schemathesis"
     options = ["--config-file", str(ROOT / "config" / "schemathesis.toml")]
     command = [str(program), *options, "run", f"{fleet.url}/openapi.json", "--max-examples", "40", "--seed", "1"]
+    command += ["--header", f"Authorization: Bearer {KEY}"]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr[-1000:]
     assert re.search(r"(\d{4,}) generated, \1 passed", ran.stdout), ran.stdout[-4000:]

@@ -93,7 +93,7 @@ class Models(msgspec.Struct):
 
 @routes.post("/v1/embeddings")
 @routes.post("/embeddings")
-@describes(EmbeddingsAnswer, EmbeddingsRequest, refuses=(503, 504), example={"input": ["Hello", "world"]})
+@describes(EmbeddingsAnswer, EmbeddingsRequest, refuses=(500, 503, 504), example={"input": ["Hello", "world"]})
 def embeddings() -> Response:
     """Texts or token ids in, one vector a text out, as numbers or as base64 of little-endian float32.
 

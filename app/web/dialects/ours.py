@@ -37,7 +37,7 @@ class PredictAnswer(msgspec.Struct):
     PredictAnswer,
     PredictRequest,
     tei_scores.ClassifyRequest,
-    refuses=(424, 503, 504),
+    refuses=(424, 500, 503, 504),
     example={"text": ["Hello", "world"]},
 )
 def predict() -> Response:

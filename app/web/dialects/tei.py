@@ -20,7 +20,7 @@ from ..texts import NOT_EMPTY, Inputs, NonEmpty, Texts, under
 
 routes = Blueprint("tei", __name__)
 Vectors = list[list[float]]
-BUSY = (503, 504)
+REFUSES = (500, 503, 504)
 Direction = Literal["left", "right", "Left", "Right"]
 SIDES: dict[str, Side] = {"left": "left", "right": "right"}
 
@@ -89,14 +89,14 @@ class RootRequest(EmbedOptions, kw_only=True):
 
 
 @routes.post("/embed")
-@describes(Vectors, EmbedRequest, refuses=BUSY, example={"inputs": ["Hello", "world"]})
+@describes(Vectors, EmbedRequest, refuses=REFUSES, example={"inputs": ["Hello", "world"]})
 def embed_texts() -> Response:
     """Texts or token ids in, a list with one vector a text out."""
     return _embed(read_json(EmbedRequest))
 
 
 @routes.post("/embed_all")
-@describes(list[Vectors], EmbedAllRequest, refuses=BUSY, example={"inputs": "Hello"})
+@describes(list[Vectors], EmbedAllRequest, refuses=REFUSES, example={"inputs": "Hello"})
 def embed_all() -> Response:
     """Texts or token ids in, one vector a token out."""
     asked = read_json(EmbedAllRequest)
@@ -108,7 +108,7 @@ def embed_all() -> Response:
 @describes(
     list[float],
     SimilarityRequest,
-    refuses=BUSY,
+    refuses=REFUSES,
     example={"inputs": {"source_sentence": "a happy person", "sentences": ["a happy dog", "a sunny day"]}},
 )
 def similarity() -> Response:
@@ -119,7 +119,7 @@ def similarity() -> Response:
 
 @routes.post("/")
 @routes.post("/invocations")
-@describes(list[float | list[float]], RootRequest, refuses=BUSY, example={"inputs": "Hello"})
+@describes(list[float | list[float]], RootRequest, refuses=REFUSES, example={"inputs": "Hello"})
 def root() -> Response:
     """What /embed takes, or what /similarity takes; SageMaker knows it as /invocations."""
     asked = read_json(RootRequest)

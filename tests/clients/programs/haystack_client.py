@@ -4,6 +4,7 @@ import json
 import sys
 
 from haystack import Document
+from haystack.utils import Secret
 from haystack_integrations.components.embedders.huggingface_api import (
     HuggingFaceAPIDocumentEmbedder,
     HuggingFaceAPITextEmbedder,
@@ -11,7 +12,7 @@ from haystack_integrations.components.embedders.huggingface_api import (
 
 URL, WAY = sys.argv[1:]
 TEXTS = json.load(sys.stdin)
-OPTIONS = {"api_type": "text_embeddings_inference", "api_params": {"url": URL}, "token": None}
+OPTIONS = {"api_type": "text_embeddings_inference", "api_params": {"url": URL}, "token": Secret.from_env_var("KEY")}
 
 
 def documents():

@@ -1,13 +1,15 @@
 """huggingface_hub: see openai_client.py."""
 
 import json
+import os
 import sys
 
 from huggingface_hub import InferenceClient
 
 URL, WAY = sys.argv[1:]
 TEXTS = json.load(sys.stdin)
-CLIENT = InferenceClient(URL)
+KEY = os.environ["KEY"]
+CLIENT, NAMED = InferenceClient(URL, token=KEY), InferenceClient(base_url=URL, api_key=KEY)
 
 
 def one_by_one():
@@ -18,7 +20,7 @@ def one_by_one():
 
 WAYS = {
     "feature_extraction": one_by_one,
-    "base_url": lambda: [InferenceClient(base_url=URL).feature_extraction(text)[0].tolist() for text in TEXTS],
+    "base_url": lambda: [NAMED.feature_extraction(text)[0].tolist() for text in TEXTS],
     "sentence_similarity": lambda: CLIENT.sentence_similarity(TEXTS[0], TEXTS[1:]),
 }
 print(json.dumps(WAYS[WAY]()))

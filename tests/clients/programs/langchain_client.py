@@ -1,6 +1,7 @@
 """langchain_openai and langchain_huggingface: see openai_client.py."""
 
 import json
+import os
 import sys
 
 from huggingface_hub import InferenceClient
@@ -10,7 +11,8 @@ from openai import APIStatusError
 
 URL, WAY = sys.argv[1:]
 TEXTS = json.load(sys.stdin)
-OPTIONS = {"base_url": f"{URL}/v1", "api_key": "none", "max_retries": 0}
+KEY = os.environ["KEY"]
+OPTIONS = {"base_url": f"{URL}/v1", "api_key": KEY, "max_retries": 0}
 
 
 def as_token_ids():
@@ -22,7 +24,7 @@ def as_token_ids():
 
 def from_hub():
     embeddings = HuggingFaceEndpointEmbeddings()
-    embeddings.client = InferenceClient(URL)
+    embeddings.client = InferenceClient(URL, token=KEY)
     assert embeddings.embed_query(TEXTS[0]) == embeddings.embed_documents(TEXTS)[0]
     return embeddings.embed_documents(TEXTS)
 

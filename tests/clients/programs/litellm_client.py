@@ -1,6 +1,7 @@
 """LiteLLM: see openai_client.py."""
 
 import json
+import os
 import sys
 
 import litellm
@@ -11,5 +12,5 @@ WAYS = {
     "openai": {"model": "openai/any", "api_base": f"{URL}/v1"},
     "huggingface": {"model": "huggingface/any", "api_base": URL, "input_type": "feature-extraction"},
 }
-answer = litellm.embedding(input=TEXTS, api_key="none", **WAYS[WAY])
+answer = litellm.embedding(input=TEXTS, api_key=os.environ["KEY"], **WAYS[WAY])
 print(json.dumps([one["embedding"] for one in answer.data]))

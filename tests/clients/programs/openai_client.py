@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import os
 import struct
 import sys
 
@@ -10,7 +11,7 @@ from openai import APIStatusError, AsyncOpenAI, OpenAI
 
 URL, WAY = sys.argv[1:]
 TEXTS = json.load(sys.stdin)
-OPTIONS = {"base_url": f"{URL}/v1", "api_key": "none", "max_retries": 0}
+OPTIONS = {"base_url": f"{URL}/v1", "api_key": os.environ["KEY"], "max_retries": 0}
 
 
 def vectors(answer):
