@@ -13,10 +13,10 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from app import encoder as encoders
-from app.encoder import Checkpoint, Encoder, Options, describing, proof
+from app.encoder import Bounds, Checkpoint, Encoder, Options, describing, proof
 from app.encoder.description import Description
 from app.encoder.torch_batches import positions_by_length
-from app.errors import ConfigurationError, ModelRefusedError, TextTooLongError
+from app.errors import ConfigurationError, ModelRefusedError, OverdueError, TextTooLongError
 from tests.conftest import opened
 from tests.texts import real_texts
 
@@ -161,3 +161,19 @@ def test_plans(checkpoint: Checkpoint) -> None:
     assert "why_not_native" not in facts
     with pytest.raises(ConfigurationError, match="BERT_PRECISION: 'bfloat16'"):
         encoders.plan(checkpoint, engine="sentence-transformers", precision="bfloat16")
+
+
+def test_a_request_can_end_while_its_texts_are_tokenized(any_encoder: Encoder) -> None:
+    looks = 0
+
+    def look() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            raise OverdueError(1.0)
+
+    with pytest.raises(OverdueError):
+        any_encoder.tokenizer.tokenize([f"text {number}" for number in range(9)], look=look)
+    looks = 0
+    with pytest.raises(OverdueError):
+        any_encoder.encode([f"text {number}" for number in range(9)], bounds=Bounds(look=look))
