@@ -25,7 +25,7 @@ MODELS   := $(VENV)/models/.fetched
 .DEFAULT_GOAL := help
 # The kernel is compiled while packages are fetched.
 MAKEFLAGS += --jobs=2
-.PHONY: help install run test test-long test-models test-clients lint bench bench-encoder study chaos fuzz
+.PHONY: help install run test test-long test-models test-clients lint bench bench-encoder bench-overload study chaos fuzz
 .PHONY: settings wheel lock clean
 
 # Before anything is fetched for a name that is none.
@@ -74,6 +74,10 @@ bench-encoder: $(BENCH) $(KERNEL) ## measure the engines beside each other witho
 ##   (QUICK=1: under three)
 	@$(MAKE) --no-print-directory $(OPENVINO) || echo 'OpenVINO is left out: its environment cannot be installed.'
 	@exec $(VENV)/bench/bin/python -m tests.bench.encoder
+
+bench-overload: $(TOOLS) $(KERNEL) ## ask for more than can be answered, and tell what is, in five minutes
+##   (QUICK=1: half of one; TOKENS=22)
+	@exec $(BIN)/python -m tests.bench.overload $(TOKENS)
 
 chaos: $(TOOLS) $(KERNEL) ## do harm to a fleet under load, and tell in a table what its clients saw, in a quarter of
 ##   an hour (QUICK=1: four minutes; ARGS='reload' narrows it)

@@ -216,6 +216,37 @@ class WrongAddressError(RequestError):
         )
 
 
+class HeaderError(RequestError):
+    """A header of the request cannot be read."""
+
+    def __init__(self, name: str, wanted: str) -> None:
+        super().__init__(f"{name} takes {wanted}", where=name)
+
+
+class OverloadedError(RequestError):
+    """A request has waited for longer than one may, because more come than can be answered."""
+
+    status = 429
+    error_type = "Overloaded"
+
+    def __init__(self, max_queue_s: float, retry_after_s: int) -> None:
+        super().__init__(
+            "more requests come than this service can answer: this one has waited for over "
+            f"{max_queue_s * 1000:.0f} ms (BERT_MAX_QUEUE_MS); ask again in {retry_after_s} s"
+        )
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineError(RequestError):
+    """A request's own time is over."""
+
+    status = 504
+    error_type = "Timeout"
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(f"this request's X-Request-Timeout-Ms, {timeout_s * 1000:.0f} ms, is over")
+
+
 class OverdueError(RequestError):
     """A request has taken longer than one may."""
 

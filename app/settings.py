@@ -69,6 +69,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: Count
     graceful_timeout_s: Count
     client_timeout_s: Count
+    max_queue_ms: Annotated[int, Meta(ge=0)]
     keep_alive_s: Annotated[int, Meta(ge=0)]
     drain_delay_s: Annotated[float, Meta(ge=0, le=3600)]
     log_level: Literal["debug", "info", "warning", "error"]

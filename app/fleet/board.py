@@ -10,7 +10,10 @@ from __future__ import annotations
 import enum
 import mmap
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+
+from . import traffic
+from .traffic import Traffic
 
 # More rows than any fleet has workers: a reload runs the old and the new ones side by side. 64 KiB, touched on use.
 SLOTS = 4096
@@ -85,11 +88,11 @@ class Board:
     _note_bytes = Word(6)
 
     def __init__(self, workers: int = 1, threads: int = 1) -> None:
-        word_bytes, size_bytes = 8 * (2 * SLOTS + WORDS), 8 * 3 * (SLOTS + 1)
-        shared = memoryview(mmap.mmap(-1, word_bytes + size_bytes + NOTE_BYTES))
-        self.words = shared[:word_bytes].cast("q")
-        self.sizes = Sizes(shared[word_bytes:][:size_bytes].cast("q"))
-        self._note = shared[word_bytes + size_bytes :]
+        parts = _parts(8 * (2 * SLOTS + WORDS), 8 * 3 * (SLOTS + 1), 8 * traffic.WORDS * SLOTS, NOTE_BYTES)
+        self.words = next(parts).cast("q")
+        self.sizes = Sizes(next(parts).cast("q"))
+        self.traffic = Traffic(next(parts).cast("q"))
+        self._note = next(parts)
         self.workers = workers
         self.threads = threads
 
@@ -120,6 +123,7 @@ class Board:
         self.words[2 * slot + 1] = State.ABSENT
         self.words[2 * slot] = 0
         self.sizes.write(slot, 0, 0, 0)
+        self.traffic.forget_work(slot)
 
     def state(self, slot: int) -> State:
         """What the slot's worker is doing."""
@@ -134,6 +138,14 @@ class Board:
         return sum(self.words[2 * slot + 1] == State.READY for slot in self.pids())
 
 
+def _parts(*sizes_bytes: int) -> Iterator[memoryview]:
+    """Pieces of one memory, shared with whoever is forked from now on."""
+    shared = memoryview(mmap.mmap(-1, sum(sizes_bytes)))
+    for size_bytes in sizes_bytes:
+        yield shared[:size_bytes]
+        shared = shared[size_bytes:]
+
+
 def lowest_free(taken: Collection[int]) -> int:
     """The slot for a new worker: the lowest that no living worker holds."""
     return next(slot for slot in range(SLOTS) if slot not in taken)
@@ -146,6 +158,7 @@ class Readiness:
         self.board = board
         self.slot = slot
         self.is_of_a_fleet = is_of_a_fleet
+        self.traffic = board.traffic.row(slot)
         board.write(slot, os.getpid(), State.LOADING)
 
     def announce(self) -> None:

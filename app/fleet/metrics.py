@@ -15,6 +15,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.values import MutexValue
 
+from ..errors import ClientGoneError, DeadlineError, OverloadedError
 from .series import Store, value_class
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -22,6 +23,7 @@ BYTES = (64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216)
 TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 TOKENS = (4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384, 65536, 262144, 1048576)
 FORMS = ("single", "batch")
+TURNED_AWAY = (OverloadedError, DeadlineError, ClientGoneError)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 OTHER_METHOD = "other"
 UNMATCHED = "unmatched"
@@ -85,11 +87,14 @@ class Metrics:
         labels = ["route", "method", "status"]
         self.requests = Counter("bert_requests", "Requests answered.", labels, registry=registry)
         self.request_seconds = _seconds(
-            "bert_request_duration", "Time from head read to answer made.", registry, ["route"]
+            "bert_request_duration", "Time from a request's last byte to its answer made.", registry, ["route"]
         )
         self.payload_bytes = _bytes("bert_request_payload", "Body bytes that were read.", registry, ["route"])
         self.response_bytes = _bytes("bert_response", "Body bytes of the answer.", registry, ["route"])
-        self.queue_seconds = _seconds("bert_queue", "Time that requests with texts waited for a worker.", registry)
+        self.queue_seconds = _seconds("bert_queue", "Time that requests waited for a worker.", registry)
+        self.turned_away = Counter(
+            "bert_turned_away", "Requests that waited too long to be answered.", ["reason"], registry=registry
+        )
         self.tokenize_seconds = _seconds("bert_tokenize", "Time a request's texts took to tokenize.", registry)
         self.forward_seconds = _seconds("bert_forward", "Time a request's texts took in the model.", registry)
         self.texts_per_request = _counts("bert_request_texts", "Texts that a request carried.", registry, TEXTS)
@@ -111,13 +116,15 @@ class Metrics:
         )
         labelled = (
             *(self.requests, self.request_seconds, self.payload_bytes, self.response_bytes),
-            *(self.restarts, self.inputs),
+            *(self.restarts, self.inputs, self.turned_away),
         )
         self._labelled = {next(iter(metric.describe())).name: metric for metric in labelled}
 
     def start_at_zero(self, routes: Iterable[tuple[str, str]], statuses: Iterable[int]) -> None:
         """Create the series of each (route, method), so that the first scrape shows them, at zero."""
         statuses = list(statuses)
+        for reason in TURNED_AWAY:
+            self.turned_away.labels(reason.kind)
         for route, method in routes:
             for histogram in (self.request_seconds, self.payload_bytes, self.response_bytes):
                 histogram.labels(route)

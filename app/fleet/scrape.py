@@ -29,6 +29,9 @@ class FleetCollector(Collector):
         """Measure now. The same series each time, but for workers that are dead at this moment."""
         yield GaugeMetricFamily("bert_workers", "Workers that the fleet is to have.", self.board.workers)
         yield GaugeMetricFamily("bert_workers_ready", "Workers that take requests.", self.board.ready_count())
+        traffic = self.board.traffic
+        yield GaugeMetricFamily("bert_workers_busy", "Workers that are at a request.", traffic.busy())
+        yield GaugeMetricFamily("bert_requests_in_flight", "Requests that workers are at.", traffic.at_work())
         for name in ("bert_queue_depth", "te_queue_size"):
             yield GaugeMetricFamily(name, "Connections that no worker has taken yet.", self.queue_depth)
         model = GaugeMetricFamily("bert_model_info", "The model that is served; always 1.", labels=list(self.model))

@@ -28,6 +28,7 @@ FAILURES = {
     "wrong_model": "model_type",
 }
 # All others are "inference".
+TURNED_AWAY = {"overloaded": "overloaded", "deadline": "inference", "client_gone": "inference"}
 Labels = dict[str, str]
 
 
@@ -69,6 +70,8 @@ class TeiCollector(Collector):
                 answered[labels["form"]] += value
             else:
                 failed[FAILURES.get(labels["outcome"], "inference")] += value
+        for labels, value in _values(metrics.turned_away.collect()):
+            failed[TURNED_AWAY[labels["reason"]]] += value
         texts = sum(value for _, value in _values(metrics.texts.collect()))
         yield _counter("te_request_count", "Requests with texts.", "method", asked)
         yield _counter("te_request_success", "Requests answered.", "method", answered)

@@ -11,6 +11,8 @@ import structlog
 from .. import load_model
 from ..errors import ModelRefusedError
 from ..fleet import board, logs, metrics
+from ..server.admission import Admission
+from ..web import attended, failures
 from ..web.services import Services
 from . import admin
 
@@ -29,6 +31,7 @@ def post_fork(server: Any, worker: Any) -> None:
     metrics.join(server.store, worker.slot)
     worker.plan = server.plan
     worker.handing = server.handing
+    worker.handing.traffic = server.board.traffic.row(worker.slot)
 
 
 def post_worker_init(worker: Any) -> None:
@@ -39,8 +42,9 @@ def post_worker_init(worker: Any) -> None:
     worker.body_bytes = services.settings.max_body_bytes
     worker.client_timeout_s = services.settings.client_timeout_s
     worker.is_for_admin = lambda listener: admin.is_at(listener, services.settings.admin_bind)
-    own = [listener for listener in worker.sockets if not worker.is_for_admin(listener)]
-    services.queue_depth = lambda: sum(max(0, listener.get_backlog()) for listener in own)
+    worker.admission = Admission(services.settings.max_queue_ms / 1000, attended.paths(worker.wsgi))
+    worker.tell, worker.routes = failures.told, attended.all_paths(worker.wsgi)
+    services.queue_depth = worker.queue_depth
     logs.count_dropped(worker.metrics.log_lines_dropped.inc)
     try:
         load_model(worker.wsgi, worker.plan)

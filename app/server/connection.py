@@ -8,6 +8,7 @@ import socket
 import struct
 import sys
 from collections import deque
+from typing import NamedTuple, Self
 
 from .parser import Parser
 
@@ -23,10 +24,37 @@ GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 _nowhere = bytearray(RECEIVED_BYTES)
 # tcpi_last_data_recv, milliseconds, in struct tcp_info of <linux/tcp.h>: after 8 bytes and 11 words.
 LAST_DATA_RECEIVED = slice(52, 56)
+# tcpi_state, its first byte, while neither side has ended it.
+ESTABLISHED = 1
+
+
+class Arrival(NamedTuple):
+    """What the kernel knows of a connection."""
+
+    waited_s: float
+    """Seconds since its last bytes came, to a tick of the kernel's (4 ms as a rule); 0 over a unix socket."""
+    is_over: bool
+    """Whether the client has ended it, or only its own side of it: it waits for no answer."""
+
+    @classmethod
+    def of(cls, sock: socket.socket) -> Self:
+        """As it is now."""
+        try:
+            told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, LAST_DATA_RECEIVED.stop)
+        except (OSError, AttributeError):
+            return cls(0.0, is_gone(sock))
+        return cls(int.from_bytes(told[LAST_DATA_RECEIVED], sys.byteorder) / 1000, told[0] != ESTABLISHED)
+
+
+def is_gone(sock: socket.socket) -> bool:
+    """Whether the client has ended the connection, or only its own side of it: it waits for no answer."""
+    poll = select.poll()
+    poll.register(sock, select.POLLRDHUP)
+    return any(events & GONE for _, events in poll.poll(0))
 
 
 class Connection:
-    """See the module. The loop's own thread alone touches it, but for `is_gone` and `waited_s`."""
+    """See the module. The loop's own thread alone touches it, but for `is_gone`."""
 
     __slots__ = (
         "ended_s",
@@ -98,13 +126,17 @@ class Connection:
             return True
         except OSError:
             return False
-        self.moved_bytes += len(data)
         if data:
-            self._keep_raw(data)
-            self.parser.feed(data)
+            self.take(data)
         else:
             self.parser.end()
         return bool(data)
+
+    def take(self, data: bytes) -> None:
+        """Have parsed what has come."""
+        self.moved_bytes += len(data)
+        self._keep_raw(data)
+        self.parser.feed(data)
 
     def _keep_raw(self, data: bytes) -> None:
         if self.raw is not None:
@@ -129,18 +161,8 @@ class Connection:
         return bool(dropped_bytes)
 
     def is_gone(self) -> bool:
-        """Whether the client has ended the connection, or only its own side of it: it waits for no answer."""
-        poll = select.poll()
-        poll.register(self.sock, select.POLLRDHUP)
-        return any(events & GONE for _, events in poll.poll(0))
-
-    def waited_s(self) -> float:
-        """Since the last bytes came, to a tick of the kernel's (4 ms as a rule); 0 over a unix socket."""
-        try:
-            told = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, LAST_DATA_RECEIVED.stop)
-            return int.from_bytes(told[LAST_DATA_RECEIVED], sys.byteorder) / 1000
-        except (OSError, AttributeError):
-            return 0.0
+        """See the function."""
+        return is_gone(self.sock)
 
     def has_more(self) -> bool:
         """Whether there is something to read that nobody has read."""

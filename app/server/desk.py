@@ -10,14 +10,15 @@ from contextlib import contextmanager
 import structlog
 
 from ..fleet.logs import frames
+from ..fleet.traffic import ANSWERED, AT_WORK
 from .clients import Clients
-from .connection import Connection
+from .connection import Arrival, Connection
 from .crew import Crew
 from .door import Door
 from .gateway import Answer, Printer
 from .parser import Request
-from .refusals import Refusals
 from .terms import Host, Terms
+from .watch import WAITED_S
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 log = structlog.get_logger("serve-bert")
@@ -32,12 +33,20 @@ class Desk:
         self._clients = clients
         self._crew = crew
         self._door = door
-        self._refusals = Refusals(host.metrics)
+        self._refusals = crew.refusals
         self._printer = Printer()
         self.pass_on: Callable[[Connection], bool] | None = None
         """Set while nobody can answer here: gives a connection whose request is whole to another worker."""
         self.held: list[Connection] = []
         """Whose request is whole, but could not be passed on."""
+
+    def greet(self, connection: Connection) -> None:
+        """It is new here, and what it has sent first may have been read."""
+        if connection.parser.requests:
+            with self._theirs_alone(connection):
+                self.go_on(connection)
+        else:
+            self.move(connection, select.EPOLLIN)
 
     def move(self, connection: Connection, events: int) -> None:
         """Bytes can be sent, or have come."""
@@ -57,11 +66,12 @@ class Desk:
                 self.go_on(connection)
 
     def sweep(self, now_s: float) -> None:
-        """Give up who has had his time, and tell him so if he has sent a part of a request."""
+        """Give up who has had his time, and tell him so if he has sent a part of a request; log who was turned away."""
         for connection in self._clients.overdue(now_s):
             with self._theirs_alone(connection):
                 self.go_on(connection)
         self._clients.relieve()
+        self._refusals.say()
 
     def go_on_with_held(self) -> None:
         """There is somebody to answer here again."""
@@ -76,10 +86,13 @@ class Desk:
         parser = connection.parser
         while not (connection.is_closing or connection.unsent or connection.is_working):
             if parser.requests:
-                if self.pass_on:
+                if self._turns_away(connection, parser.requests[0]):
+                    parser.requests.clear()
+                elif self.pass_on and not self._is_exempt(parser.requests[0]):
                     self._pass_on(connection, self.pass_on)
                     return
-                self._answer(connection, parser.requests.popleft())
+                else:
+                    self._answer(connection, parser.requests.popleft())
             elif parser.refusal:
                 connection.send(self._refusals.refuse(parser.refusal, parser.client[0]))
                 connection.is_closing = True
@@ -105,18 +118,36 @@ class Desk:
             self._clients.rest(connection)
             self.held.append(connection)
 
+    def _turns_away(self, connection: Connection, request: Request) -> bool:
+        """Whether nobody waits for its answer any more, or it comes too late for one."""
+        waited_s, is_over = Arrival.of(connection.sock)
+        request.environ[WAITED_S] = waited_s
+        if is_over:
+            self._refusals.pass_over(request, waited_s)
+        elif refusal := self._terms.admission.refusal(request.environ, waited_s):
+            connection.send(self._refusals.turn_away(refusal, request, waited_s))
+        else:
+            return False
+        connection.is_closing = True
+        return True
+
+    def _is_exempt(self, request: Request) -> bool:
+        return request.environ["PATH_INFO"] in self._terms.admission.exempt
+
     def _answer(self, connection: Connection, request: Request) -> None:
-        if connection.is_gone():
-            self._refusals.pass_over(request)
-            connection.is_closing = True
-            return
         connection.forget_raw()
-        answer = self._crew.answer(connection, request)
+        if not self._is_exempt(request):
+            self._terms.traffic[AT_WORK] += 1
+        ask = self._crew.answer_at_once if self.pass_on else self._crew.answer
+        answer = ask(connection, request)
         if answer:
             self._send(connection, request, answer)
 
     def _send(self, connection: Connection, request: Request, answer: Answer | Exception) -> None:
         connection.is_working = False
+        if not self._is_exempt(request):
+            self._terms.traffic[AT_WORK] -= 1
+            self._terms.traffic[ANSWERED] += 1
         keep_alive = not isinstance(answer, Exception) and request.keep_alive and self._may_keep()
         if isinstance(answer, Exception):
             connection.send(self._refusals.fail(answer))

@@ -10,13 +10,16 @@ from collections.abc import Iterator, Sequence
 
 from .connection import Connection
 from .environ import Head, base_environ
-from .handing import Handing
+from .handing import Comer, Handing
 from .parser import Parser
 from .proxied import Preface
+from .shedding import Shedding
 from .terms import Terms
 
 # Nobody waits, or who did has gone away.
 NOBODY = {errno.EAGAIN, errno.ECONNABORTED, errno.EPROTO}
+# So many are turned away in a row before this worker looks what else there is.
+MOST_TURNED_AWAY = 500
 NO_DESCRIPTOR = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
@@ -28,10 +31,16 @@ class Door:
     """See the module."""
 
     def __init__(
-        self, listeners: Sequence[socket.socket], handing: Handing | None, terms: Terms, poller: select.epoll
+        self,
+        listeners: Sequence[socket.socket],
+        handing: Handing | None,
+        terms: Terms,
+        poller: select.epoll,
+        shedding: Shedding,
     ) -> None:
         self._terms = terms
         self._poller = poller
+        self._shedding = shedding
         self._queue = select.poll()
         self.is_open = False
         self._listeners = {listener.fileno(): listener for listener in listeners}
@@ -47,13 +56,22 @@ class Door:
     def __contains__(self, descriptor: int) -> bool:
         return descriptor in self._ways
 
+    def rank(self, descriptor: int) -> int:
+        """In which order to deal with what happens: whom another worker passed on, who is new, all else."""
+        return 2 if descriptor not in self._ways else int(descriptor in self._listeners)
+
     def __iter__(self) -> Iterator[int]:
         return iter(list(self._ways))
 
     @property
+    def listeners(self) -> list[int]:
+        """Where the kernel lets in who is new."""
+        return [descriptor for descriptor in self._listeners if descriptor in self._ways]
+
+    @property
     def is_there(self) -> bool:
         """Whether clients can still come: nobody has shut the last listener."""
-        return any(descriptor in self._ways for descriptor in self._listeners)
+        return bool(self.listeners)
 
     def is_awaited(self) -> bool:
         """Whether somebody waits to be let in."""
@@ -71,10 +89,22 @@ class Door:
         self.is_open = wanted
 
     def let_in(self, descriptor: int) -> Connection | None:
-        """Whoever waits there longest; None if nobody does. Raises NoDescriptorError."""
+        """Whoever waits there longest, and not too long; None if nobody does. Raises NoDescriptorError."""
+        turned_away = 0
+        while comer := self.take(descriptor):
+            data: bytes | None = comer.raw
+            if not comer.is_used and not data and turned_away < MOST_TURNED_AWAY:
+                data = self._shedding.shed(comer.sock)
+            if data is not None:
+                return self.connection(comer, data)
+            turned_away += 1
+        return None
+
+    def take(self, descriptor: int) -> Comer | None:
+        """Whoever waits there longest, as he is; None if nobody does. Raises NoDescriptorError."""
         try:
             if descriptor not in self._listeners:
-                return self._handed()
+                return self._handing.take() if self._handing else None
             sock, address = self._listeners[descriptor].accept()
         except OSError as error:
             if error.errno in NO_DESCRIPTOR:
@@ -82,7 +112,21 @@ class Door:
             if error.errno not in NOBODY:  # the master has shut it, for all of us
                 self.leave(descriptor)
             return None
-        return self._connection(sock, (address[0], str(address[1])) if isinstance(address, tuple) else ("", ""))
+        return Comer(sock, (address[0], str(address[1])) if isinstance(address, tuple) else ("", ""))
+
+    def connection(self, comer: Comer, data: bytes = b"") -> Connection:
+        """One of our own from now on; `data`: what has been read of him."""
+        terms, sock, client = self._terms, comer.sock, comer.client
+        base = base_environ(sock.getsockname(), is_threaded=terms.threads > 1, is_for_admin=terms.is_for_admin)
+        head = Head(base, client, terms.forwarders)
+        preface = None
+        if terms.proxy_protocol != "off" and not comer.is_used:
+            preface = Preface(terms.proxy_protocol, head, is_trusted=client[0] in terms.proxies)
+        connection = Connection(sock, Parser(terms.limits, head, preface), time.monotonic() + terms.patience.client_s)
+        connection.is_used = comer.is_used
+        if data:
+            connection.take(data)
+        return connection
 
     def leave(self, descriptor: int) -> None:
         """Let nobody in there any more."""
@@ -90,23 +134,3 @@ class Door:
         self._queue.unregister(way)
         if self.is_open:
             self._poller.unregister(way)
-
-    def _handed(self) -> Connection | None:
-        """Another worker's."""
-        taken = self._handing.take() if self._handing else None
-        if not taken:
-            return None
-        connection = self._connection(taken.sock, taken.client, is_used=taken.is_used)
-        connection.is_used = taken.is_used
-        connection.raw = taken.raw
-        connection.parser.feed(taken.raw)
-        return connection
-
-    def _connection(self, sock: socket.socket, client: tuple[str, str], *, is_used: bool = False) -> Connection:
-        terms = self._terms
-        base = base_environ(sock.getsockname(), is_threaded=terms.threads > 1, is_for_admin=terms.is_for_admin)
-        head = Head(base, client, terms.forwarders)
-        preface = None
-        if terms.proxy_protocol != "off" and not is_used:
-            preface = Preface(terms.proxy_protocol, head, is_trusted=client[0] in terms.proxies)
-        return Connection(sock, Parser(terms.limits, head, preface), time.monotonic() + terms.patience.client_s)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+import secrets
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +17,8 @@ from .refused import Refused
 
 # Names of headers that clients really send are turned into WSGI's names once.
 KNOWN_NAMES = 256
+# Long enough for every tracing system; no character that could forge a log line or a header.
+SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 FOR_ADMIN = "serve-bert.is_for_admin"
 """Whether a request came to the address of which only probes, info and metrics are served."""
 Fields = Sequence[tuple[bytes, bytes]]
@@ -146,3 +150,14 @@ def base_environ(listener: Any, *, is_threaded: bool = False, is_for_admin: bool
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
+
+
+def request_id_of(environ: dict[str, Any]) -> str:
+    """What the client calls its request, or a new name, if it has none or one that cannot stand in a log line."""
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    return given if SANE_REQUEST_ID.fullmatch(given) else new_request_id()
+
+
+def new_request_id() -> str:
+    """Nobody else's."""
+    return secrets.token_hex(16)

@@ -3,17 +3,19 @@
 A client that sends or reads slowly costs a descriptor and what it sent. The loop lets somebody in only while a thread
 is free, for another worker may be idle, and keeps a connection only while nobody else waits: so ten workers share out
 what comes, as if each took one request at a time from one queue, though they know nothing of each other. While its
-thread is at a long request, the attendant stands in: it reads, writes, gives up who is overdue, and passes requests
-that have come whole to other workers.
+thread is at a long request, the attendant stands in: it reads, writes, gives up who is overdue, passes requests that
+have come whole to other workers, and looks through the queue (sorting.py).
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from .clients import Clients
 from .connection import Connection
@@ -21,11 +23,16 @@ from .crew import Crew
 from .desk import Desk
 from .door import Door, NoDescriptorError
 from .handing import Handing
+from .shedding import Shedding
 from .shift import Shift
+from .sorting import Sorting
 from .terms import Host, Terms
 from .watch import Watch
 
 SWEEP_S = 1.0
+# How often the queue is looked through, once nobody here has been able to answer for so long: probes are to be answered
+# within half a second, but where requests are short there is always somebody, and it would cost more than it gives.
+LOOK_S, LOOK_AFTER_S = 0.05, 0.15
 # Whose first bytes are here, but not all, gets so long until his worker turns to others: a body of some packets, or a
 # head and a body in two, are mostly whole by then, and the request would wait for the others'.
 NEWCOMER_S = 0.01
@@ -55,12 +62,14 @@ class Loop:
         self._poller = select.epoll()
         # The clients have a poller of their own, within the other, so that the attendant can wait for them alone.
         self._at_clients = select.epoll()
-        self._door = Door(listeners, handing, terms, self._poller)
         self._clients = Clients(self._at_clients, terms.patience)
         self._alarm = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._shift = Shift(lambda: len(self._clients) > 1)
         self._crew = Crew(host, terms.threads, watch, self._shift, self.wake)
+        shedding = Shedding(terms.admission, self._crew.refusals)
+        self._door = Door(listeners, handing, terms, self._poller, shedding)
         self._desk = Desk(host, terms, self._clients, self._crew, self._door)
+        self._sorting = Sorting(self._door, handing, terms.admission, self._deal_with) if handing else None
         self._newcomers: dict[Connection, float] = {}
         self._waits_from_s = 0.0
         self._next_sweep_s = 0.0
@@ -97,21 +106,26 @@ class Loop:
 
     def turn(self, wait_s: float = SWEEP_S) -> None:
         """Wait for what happens, for so long at most, and do what there is to do."""
+        is_full = self._crew.working >= self._terms.threads
         self._door.open(self._crew.working + len(self._newcomers) < self._terms.threads)
+        wait_s = min(wait_s, LOOK_S) if is_full else wait_s
         happened = self._poller.poll(0 if self._desk.held else NEWCOMER_S if self._newcomers else wait_s)
         self._watch.work()
         if not happened and self._door.is_open and self._door.is_awaited():
             # The one worker that the kernel told died before it could let them in.
             happened = [(descriptor, select.EPOLLIN) for descriptor in self._door]
         with self._shift.turn:
-            # Who waits at the door first: the kernel has told no other worker of him.
-            for descriptor, _ in sorted(happened, key=lambda one: one[0] not in self._door):
+            # Who waits at the door first: the kernel has told no other worker of him; and who was passed on before.
+            for descriptor, _ in sorted(happened, key=lambda one: self._door.rank(one[0])):
                 if descriptor in self._door:
                     self._let_in(descriptor)
                 else:
                     self._others.get(descriptor, _nothing)()
             self._desk.go_on_with_held()
             self._forget_newcomers()
+            if is_full:
+                with self._nobody_to_answer():
+                    self._look_through()
             self._sweep(min(wait_s, SWEEP_S))
         self._watch.rest()
 
@@ -124,14 +138,15 @@ class Loop:
         if wait_s:
             return wait_s
         try:
-            self._desk.pass_on = self._handing.give if self._handing and self._host.is_serving else _keep
-            self._serve_clients()
-            self._desk.go_on_with_held()
-            self._sweep(SWEEP_S)
+            with self._nobody_to_answer():
+                self._serve_clients()
+                self._desk.go_on_with_held()
+                if self._shift.away_s() > LOOK_AFTER_S:
+                    self._look_through()
+                self._sweep(SWEEP_S)
         finally:
-            self._desk.pass_on = None
             self._shift.leave()
-        return SWEEP_S
+        return LOOK_S
 
     def be_stood_in_for(self, attendant: Loop) -> None:
         """Have that one wake up when a client of this one needs something while the serving thread is at a request."""
@@ -139,6 +154,19 @@ class Loop:
         attendant._others[clients] = _nothing
         poller.register(clients, select.EPOLLONESHOT)
         self._shift.bell = lambda wanted: poller.modify(clients, select.EPOLLONESHOT | (select.EPOLLIN * wanted))
+
+    @contextmanager
+    def _nobody_to_answer(self) -> Iterator[None]:
+        try:
+            self._desk.pass_on = self._handing.give if self._handing and self._host.is_serving else _keep
+            yield
+        finally:
+            self._desk.pass_on = None
+
+    def _look_through(self) -> None:
+        if self._sorting and self._host.is_serving:
+            with contextlib.suppress(NoDescriptorError):
+                self._sorting.look_through()
 
     def abandon(self) -> None:
         """By the attendant, before this process is ended: give others whoever can be given."""
@@ -179,12 +207,15 @@ class Loop:
                 time.sleep(0.01)
             return True
         if connection:
-            self._clients.add(connection)
-            self._desk.move(connection, select.EPOLLIN)
+            self._deal_with(connection)
             now_s = time.monotonic()
             if connection.is_coming and now_s >= self._waits_from_s:
                 self._newcomers[connection] = now_s
         return bool(connection)
+
+    def _deal_with(self, connection: Connection) -> None:
+        self._clients.add(connection)
+        self._desk.greet(connection)
 
     def _forget_newcomers(self) -> None:
         if self._newcomers:

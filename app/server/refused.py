@@ -8,9 +8,11 @@ STATUSES = {
     408: "Request Timeout",
     414: "URI Too Long",
     417: "Expectation Failed",
+    429: "Too Many Requests",
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     501: "Not Implemented",
+    504: "Gateway Timeout",
     505: "HTTP Version Not Supported",
 }
 

@@ -9,7 +9,7 @@ from threading import Lock
 # Shorter requests are over before it is worth another thread's while.
 AFTER_S = 0.02
 # How often to look whether there is anything to do while nothing rings.
-IDLE_S = 1.0
+IDLE_S = 0.2
 
 
 class Shift:
@@ -50,6 +50,11 @@ class Shift:
             self.turn.release()
             return IDLE_S
         return 0.0
+
+    def away_s(self) -> float:
+        """For how long the serving thread has been at its request; 0: it is not at one."""
+        since_s = self._away_since_s
+        return time.monotonic() - since_s if since_s else 0.0
 
     def leave(self) -> None:
         """In the attendant: enough, until the bell rings again."""

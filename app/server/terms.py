@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ..errors import RequestError
 from ..fleet.metrics import Metrics
+from ..fleet.traffic import nobodys_row
+from .admission import Admission
 from .environ import Trust
 from .parser import Limits
 
@@ -35,6 +38,10 @@ class Terms:
     """Who may speak the PROXY protocol."""
     proxy_protocol: str
     """"off", "v1", "v2" or "auto"."""
+    admission: Admission = field(default_factory=Admission)
+    """Who is answered, and who is too late."""
+    traffic: memoryview = field(default_factory=nobodys_row)
+    """The row of ../fleet/traffic.py in which this is counted."""
     is_for_admin: bool = False
     """Whether these are the attendant's clients."""
 
@@ -50,6 +57,11 @@ class Host(Protocol):
     @property
     def metrics(self) -> Metrics | None:
         """Where refusals are counted."""
+        ...
+
+    @property
+    def routes(self) -> Container[str]:
+        """Paths that the application has, and metrics may name."""
         ...
 
     @property
@@ -69,4 +81,8 @@ class Host(Protocol):
 
     def count_request(self) -> None:
         """One more is answered."""
+        ...
+
+    def tell(self, path: str, error: RequestError, request_id: str) -> bytes:
+        """The body that says so, as it is said where `path` is asked: JSON."""
         ...

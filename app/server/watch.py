@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from threading import get_ident
 
-from ..errors import ClientGoneError, NotReadyError, OverdueError
+from ..errors import ClientGoneError, DeadlineError, NotReadyError, OverdueError
 
 # A request's callable for whoever computes, between two steps. It raises what ends the request.
 LOOK = "serve-bert.look"
@@ -42,15 +42,21 @@ class Watch:
         """The threads that are at something, longest first."""
         return sorted(self._since_s, key=lambda thread: self._since_s.get(thread, math.inf))
 
-    def look(self, is_gone: Callable[[], bool]) -> Callable[[], None]:
-        """A look up for a request that begins now: raises ClientGoneError, OverdueError, NotReadyError."""
+    def look(self, is_gone: Callable[[], bool], own_s: float = math.inf, waited_s: float = 0.0) -> Callable[[], None]:
+        """A look up for a request that begins now, has waited already, and may set itself a time to be over.
+
+        It raises ClientGoneError, DeadlineError, OverdueError, NotReadyError.
+        """
         began_s = time.monotonic()
+        own_end_s = began_s + own_s - waited_s
         overdue_s = began_s + SHARE * self.timeout_s if self.timeout_s else math.inf
 
         def look() -> None:
             now_s = time.monotonic()
             if is_gone():
                 raise ClientGoneError
+            if now_s > own_end_s:
+                raise DeadlineError(own_s)
             if now_s > overdue_s:
                 raise OverdueError(now_s - began_s)
             if now_s > self.stops_by_s:

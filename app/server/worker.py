@@ -22,11 +22,14 @@ from typing import Any
 import structlog
 from gunicorn.workers.base import Worker as Stock
 
+from ..errors import RequestError
 from ..fleet.board import State, own_readiness
 from ..fleet.heartbeat import Heartbeat
 from ..fleet.logs import flush, frames
 from ..fleet.memory import tell_own
 from ..fleet.metrics import Metrics
+from ..fleet.traffic import Pace, nobodys_row
+from .admission import Admission
 from .environ import Trust
 from .handing import Handing
 from .loop import Loop
@@ -49,6 +52,11 @@ class Worker(Stock):  # type: ignore[misc]
     handing: Handing
     is_for_admin: Callable[[Any], bool]
     """Whether one of `sockets` is the attendant's."""
+    admission: Admission
+    tell: Callable[[str, RequestError, str], bytes]
+    """See `Host`."""
+    routes: frozenset[str]
+    """See `Host`."""
     alive: bool
     tmp: Heartbeat
 
@@ -60,6 +68,7 @@ class Worker(Stock):  # type: ignore[misc]
     ends_by_s = math.inf
     watch: Watch | None = None
     loop: Loop | None = None
+    pace: Pace
 
     @property
     def is_serving(self) -> bool:
@@ -76,6 +85,11 @@ class Worker(Stock):  # type: ignore[misc]
         """See `Host`."""
         board = own_readiness().board
         return not (board.is_draining or board.is_handed_over) and board.ready_count() > 0
+
+    def queue_depth(self) -> int:
+        """Connections that no worker has taken yet: in the kernel's queue, and passed on to whoever is free."""
+        waiting: int = sum(max(0, each.get_backlog()) for each in self.sockets if not self.is_for_admin(each))
+        return waiting + own_readiness().board.traffic.passed_on()
 
     def count_request(self) -> None:
         """One more is answered; with `max_requests` the worker makes room for a fresh one in time."""
@@ -98,10 +112,12 @@ class Worker(Stock):  # type: ignore[misc]
         copies its pages (2 MB a worker).
         """
         watch = self.watch = Watch(self.cfg.timeout)
+        self.pace = Pace(own_readiness().board.traffic)
+        self.admission.find_retry_after_s = lambda: self.pace.retry_after_s(self.queue_depth(), time.monotonic())
         terms = self._terms()
         public, admin = self._listeners()
         self.loop = Loop(self, public, terms, watch, self.handing)
-        attendant = Loop(self, admin, replace(terms, threads=1, is_for_admin=True), watch)
+        attendant = Loop(self, admin, _of_attendant(terms), watch)
         attendant.call(self.PIPE[0], self._hear)
         self.loop.be_stood_in_for(attendant)
         Thread(target=self._serve, args=(self.loop,), name="serving", daemon=True).start()
@@ -131,6 +147,7 @@ class Worker(Stock):  # type: ignore[misc]
     def _tell(self, last_free_s: float) -> None:
         """Once a second at least: that we live, unless a request is at it for too long; what befell us meanwhile."""
         self.tmp.seen(last_free_s)
+        self.pace.look(time.monotonic())
         flush()
         tell_own(own_readiness().board, own_readiness().slot)
         if time.monotonic() >= self.asked_s + HEARTBEAT_S:
@@ -194,9 +211,16 @@ class Worker(Stock):  # type: ignore[misc]
             Trust(cfg.forwarded_allow_ips),
             Trust(cfg.proxy_allow_ips),
             cfg.proxy_protocol,
+            self.admission,
+            own_readiness().traffic,
         )
 
     def _listeners(self) -> tuple[list[socket.socket], list[socket.socket]]:
         """Those for everybody, and those that the attendant serves."""
         admin = [listener.sock for listener in self.sockets if self.is_for_admin(listener)]
         return [listener.sock for listener in self.sockets if listener.sock not in admin], admin
+
+
+def _of_attendant(terms: Terms) -> Terms:
+    """Of who asks at an address of its own: nobody is refused there, or counted."""
+    return replace(terms, threads=1, is_for_admin=True, admission=Admission(), traffic=nobodys_row())

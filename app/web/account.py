@@ -61,7 +61,6 @@ class Account:
 
         Where Text Embeddings Inference tells the same, under its names.
         """
-        total_s = time.perf_counter() - self.started_s
         yield "X-Request-Id", self.request_id
         if found := self.found:
             yield "X-Model-Fingerprint", found.fingerprint
@@ -69,7 +68,6 @@ class Account:
             yield "X-Compute-Characters", str(self.characters)
             yield "X-Compute-Tokens", str(found.tokens)
             yield "X-Compute-Time", milliseconds(found.tokenize_s + found.forward_s)
-            yield "X-Queue-Time", milliseconds(self.queue_s)
             yield "X-Decode-Time", milliseconds(self.decode_s)
             yield "X-Tokenization-Time", milliseconds(found.tokenize_s)
             yield "X-Inference-Time", milliseconds(found.forward_s)
@@ -77,16 +75,21 @@ class Account:
             if found.cut_texts:
                 yield "X-Truncated-Texts", str(found.cut_texts)
                 yield "X-Truncated-Tokens", str(found.cut_tokens)
-        yield "X-Total-Time", milliseconds(total_s)
+        yield "X-Queue-Time", milliseconds(self.queue_s)
+        yield "X-Total-Time", milliseconds(self.total_s)
+
+    @property
+    def total_s(self) -> float:
+        """Since the request's last byte came."""
+        return self.queue_s + time.perf_counter() - self.started_s
 
     def facts(self) -> dict[str, Any]:
         """What the log line says beside the request's own: counts and times."""
-        facts: dict[str, Any] = {}
+        facts: dict[str, Any] = {"queue_ms": round(self.queue_s * 1000, 3)}
         if found := self.found:
-            facts = {
+            facts |= {
                 "texts": len(found.lengths),
                 "tokens": found.tokens,
-                "queue_ms": round(self.queue_s * 1000, 3),
                 "tokenize_ms": round(found.tokenize_s * 1000, 3),
                 "forward_ms": round(found.forward_s * 1000, 3),
             }
@@ -99,7 +102,6 @@ class Account:
         if not self.form:
             return
         metrics.inputs.labels(self.form, self.failure or "ok").inc()
-        metrics.queue_seconds.observe(self.queue_s)
         if not self.failure and (found := self.found):
             metrics.embedding_seconds.observe(seconds)
             metrics.texts_per_request.observe(len(found.lengths))

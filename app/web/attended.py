@@ -16,6 +16,16 @@ def init_app(app: Flask) -> None:
     app.before_request(check_address)
 
 
+def paths(app: Flask) -> frozenset[str]:
+    """Of all that is answered there; at the first address too, however many requests wait."""
+    return frozenset(rule.rule for rule in app.url_map.iter_rules() if rule.endpoint.partition(".")[0] in ROUTES)
+
+
+def all_paths(app: Flask) -> frozenset[str]:
+    """Of all routes that have no part that a client chooses."""
+    return frozenset(rule.rule for rule in app.url_map.iter_rules() if not rule.arguments)
+
+
 def check_address() -> None:
     """Raise WrongAddressError for a request that came to the wrong address."""
     if request.environ.get(FOR_ADMIN) and request.url_rule and request.blueprint not in ROUTES:

@@ -59,6 +59,12 @@ def answer_unforeseen(error: Exception) -> Response:
     return _answer(_body(sentence, "Backend", 500), 500)
 
 
+def told(path: str, error: RequestError, request_id: str) -> bytes:
+    """The body that tells an error where `path` is asked."""
+    refusal = dialect_of(path).refusal
+    return msgspec.json.encode(refusal(error.message, error.error_type, error.status, request_id=request_id))
+
+
 def _answer(body: bytes, status: int) -> Response:
     return Response(body, status=status, mimetype="application/json")
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
-import secrets
 import time
 from urllib.parse import quote
 
 import structlog
 from flask import Flask, Response, g, request
 
+from ..errors import HeaderError
 from ..fleet.metrics import METHODS, OTHER_METHOD, UNMATCHED
+from ..server.admission import TIMEOUT, timeout_s
+from ..server.environ import FOR_ADMIN, request_id_of
 from ..server.watch import WAITED_S
 from .account import Account, CountingBody, account
 from .services import services
 
-# Long enough for every tracing system; no character that could forge a log line or a header.
-SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 LOGGED_PATH_CHARS = 200
 log = structlog.get_logger("serve-bert")
 
@@ -29,17 +28,18 @@ def init_app(app: Flask) -> None:
 
 def start() -> None:
     """Before a request: start its clock, name it, count what is read of its body."""
-    given = request.headers.get("X-Request-Id", "")
-    request_id = given if SANE_REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
-    body = request.environ["wsgi.input"] = CountingBody(request.environ["wsgi.input"])
-    g.account = Account(request_id, body, time.perf_counter(), queue_s=request.environ.get(WAITED_S, 0.0))
+    environ = request.environ
+    body = environ["wsgi.input"] = CountingBody(environ["wsgi.input"])
+    g.account = Account(request_id_of(environ), body, time.perf_counter(), queue_s=environ.get(WAITED_S, 0.0))
+    if TIMEOUT in environ and timeout_s(environ) is None:
+        raise HeaderError("X-Request-Timeout-Ms", "whole milliseconds, from 1 to 999999999")
 
 
 def finish(response: Response) -> Response:
     """After a request: headers, metrics, log line."""
     told = account()
     response.headers.extend(told.headers())
-    seconds = time.perf_counter() - told.started_s
+    seconds = told.total_s
     route = request.url_rule.rule if request.url_rule else UNMATCHED
     method = request.method if request.method in METHODS else OTHER_METHOD
     answered_bytes = response.calculate_content_length() or 0
@@ -49,6 +49,8 @@ def finish(response: Response) -> Response:
     metrics.request_seconds.labels(route).observe(seconds)
     metrics.payload_bytes.labels(route).observe(told.body.bytes_read)
     metrics.response_bytes.labels(route).observe(answered_bytes)
+    if not request.environ.get(FOR_ADMIN):
+        metrics.queue_seconds.observe(told.queue_s)
     told.count(metrics, seconds)
     log.info(
         "request",

@@ -53,6 +53,8 @@ class Load:
     """Right answers that came within the window."""
     late: int = 0
     """Requests of an open loop that were due in the window and had no answer when the waiting ended."""
+    unsent: int = 0
+    """Of those, the ones that this process had not come to when the window ended."""
     generator_cpu_s: float = 0.0
     service_cpu_s: float = 0.0
     other_cpu_s: float | None = None

@@ -43,6 +43,7 @@ def open_loop(
     load.answered = sum(sample.error is None and window_s <= sample.finished_s <= end_s for sample in driver.samples)
     load.samples = [sample for sample in driver.samples if sample.scheduled_s >= window_s]
     load.late = sum(when >= window_s for when in due) - len(load.samples)
+    load.unsent = load.late - sum(connection.scheduled_s >= window_s for connection in driver.busy)
     return load
 
 

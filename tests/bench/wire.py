@@ -12,6 +12,7 @@ import orjson
 # most, another text's vector by 0.07 on average.
 CHECKED = 8
 TOLERANCE = 0.02
+REFUSED = "refused, and told when to ask again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,13 @@ def post(path: str, body: Any, port: int) -> bytes:
 class Answer:
     """One answer as it comes in."""
 
-    __slots__ = ("_buffer", "_head_end", "_is_chunked", "_length", "keeps_alive", "status")
+    __slots__ = ("_buffer", "_head_end", "_is_chunked", "_length", "keeps_alive", "says_when", "status")
 
     def __init__(self) -> None:
         self.status = 0
         self.keeps_alive = True
+        self.says_when = False
+        """Whether it has a Retry-After."""
         self._buffer = bytearray()
         self._head_end = 0
         self._length: int | None = None
@@ -79,6 +82,7 @@ class Answer:
         self.status = int(rest[:3])
         headers = {name.strip().lower(): value.strip().lower() for name, _, value in (x.partition(":") for x in lines)}
         self._is_chunked = headers.get("transfer-encoding") == "chunked"
+        self.says_when = "retry-after" in headers
         self._length = int(headers["content-length"]) if "content-length" in headers else None
         connection = headers.get("connection", "keep-alive" if version == "HTTP/1.1" else "close")
         self.keeps_alive = connection != "close" and (self._is_chunked or self._length is not None)
@@ -99,6 +103,8 @@ def unchunk(body: bytes) -> bytes:
 
 def fault(request: Request, answer: Answer) -> str | None:
     """What is wrong with an answer, in two words; None if it holds the embeddings that were asked for."""
+    if answer.status == 429 and answer.says_when:
+        return REFUSED
     if answer.status != 200:
         return f"status {answer.status}"
     try:

@@ -14,7 +14,7 @@ from app.fleet import threads
 
 threads.pin()
 
-from tests.chaos.busy import hung, probes  # noqa: E402
+from tests.chaos.busy import full, hung, probes  # noqa: E402
 from tests.chaos.endings import orphans, terms, unread  # noqa: E402
 from tests.chaos.kills import kills  # noqa: E402
 from tests.chaos.restarts import hand_over, hang_up, restarts  # noqa: E402
@@ -32,7 +32,7 @@ def main() -> None:
         "kills": lambda: kills(rounds),
         "terms": lambda: [terms(times)],
         "slow": lambda: [slow(1 if quick else 5), held(1 if quick else 3)],
-        "busy": lambda: [probes(10 if quick else 60), hung(1 if quick else 5)],
+        "busy": lambda: [*probes(10 if quick else 60), full(10 if quick else 60), hung(1 if quick else 5)],
         "log": lambda: [unread(4 * window_s)],
         "master": lambda: [orphans()],
     }

@@ -6,6 +6,7 @@ import http.client
 import json
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.chaos.clients import Clients, Seen
@@ -16,42 +17,101 @@ from tests.live.test_front import hanging
 
 WORKERS = 10
 TIMEOUT_S = 3
-PROBES_MS = {"/livez": 50, "/readyz": 50, "/metrics": 250}
+# Of 202 words: half a minute, where ten workers share two cores.
+LONG_TEXTS = 500
+ADMIN_MS = {"/livez": 50, "/readyz": 50, "/metrics": 250}
+MAIN_MS = {"/livez": 500, "/readyz": 500}
+MAX_QUEUE_MS = 200
 LONG = [" ".join(f"word{number}" for number in range(100))]
 
 
-def probes(for_s: float) -> Row:
-    """Probes and Prometheus at the second address, while forty clients keep all ten workers at long requests."""
+class Asked:
+    """The longest that each path took to answer, at an address."""
+
+    def __init__(self, port: int, most_ms: Mapping[str, int]) -> None:
+        self._port = port
+        self._most_ms = most_ms
+        self.longest_ms = dict.fromkeys(most_ms, 0.0)
+        self.count = 0
+
+    def ask(self) -> None:
+        """Each path once."""
+        for path in self._most_ms:
+            status, took_ms = _asked(self._port, "GET", path)
+            assert status == 200
+            self.longest_ms[path] = max(self.longest_ms[path], took_ms)
+            self.count += 1
+
+    @property
+    def is_in_time(self) -> bool:
+        return all(self.longest_ms[path] <= most_ms for path, most_ms in self._most_ms.items())
+
+    @property
+    def expected(self) -> str:
+        return ", ".join(f"{path} within {most_ms} ms" for path, most_ms in self._most_ms.items())
+
+    @property
+    def seen(self) -> str:
+        longest = ", ".join(f"{path} {longest_ms:.0f} ms" for path, longest_ms in self.longest_ms.items())
+        return f"{self.count} asked, longest {longest}"
+
+
+def probes(for_s: float) -> list[Row]:
+    """Probes and Prometheus at both addresses, while forty clients keep all ten workers at long requests."""
     port = free_port()
-    longest_ms = dict.fromkeys(PROBES_MS, 0.0)
-    asked = 0
     texts: list[str | list[str]] = [[f"{number} {one} {' '.join(LONG)}" for one in range(16)] for number in range(40)]
     with serving(workers=WORKERS, BERT_ADMIN_BIND=f"127.0.0.1:{port}") as fleet, Clients(fleet, 40, texts):
+        at = {"BERT_ADMIN_BIND": Asked(port, ADMIN_MS), "the service's own address": Asked(fleet.port, MAIN_MS)}
         time.sleep(2)
         until_s = time.monotonic() + for_s
         while time.monotonic() < until_s:
-            for path in PROBES_MS:
-                longest_ms[path] = max(longest_ms[path], _asked_ms(port, path))
-                asked += 1
+            for one in at.values():
+                one.ask()
             time.sleep(0.5)
+    fault = f"{for_s:.0f} s of forty clients with 16 × 100 words, ten workers, probes at "
+    return [
+        Row(fault + where, one.expected, one.seen, is_whole=True, is_in_time=one.is_in_time)
+        for where, one in at.items()
+    ]
+
+
+def full(for_s: float) -> Row:
+    """Short requests and probes at the one address, while every worker is in a request of half a minute."""
+    long: list[str | list[str]] = [[f"{one} {' '.join(LONG)} {' '.join(LONG)}" for one in range(LONG_TEXTS)]]
+    refused, answered, late_ms = 0, 0, 0.0
+    with (
+        serving(workers=WORKERS, BERT_MAX_QUEUE_MS=str(MAX_QUEUE_MS)) as fleet,
+        Clients(fleet, WORKERS, long) as clients,
+    ):
+        own = Asked(fleet.port, MAIN_MS)
+        time.sleep(2)
+        until_s = time.monotonic() + for_s
+        while time.monotonic() < until_s:
+            own.ask()
+            status, took_ms = _asked(fleet.port, "POST", "/predict", b'{"text": "Hello"}')
+            refused, answered = refused + (status == 429), answered + (status == 200)
+            late_ms = max(late_ms, took_ms) if status == 429 else late_ms
+            time.sleep(1)
+        failed = clients.since(0).failed
+    waits_s = [wait_ms / 1000 for wait_ms in clients.since(0).waits_ms]
     return Row(
-        f"{for_s:.0f} s of forty clients with 16 × 100 words, ten workers, probes at BERT_ADMIN_BIND",
-        ", ".join(f"{path} within {most} ms" for path, most in PROBES_MS.items()),
-        f"{asked} asked, longest " + ", ".join(f"{path} {longest:.0f} ms" for path, longest in longest_ms.items()),
-        is_whole=True,
-        is_in_time=all(longest_ms[path] <= most for path, most in PROBES_MS.items()),
+        f"{for_s:.0f} s of ten clients that keep each of ten workers for {min(waits_s):.0f} s and more at a time",
+        f"short requests are told 429 within BERT_MAX_QUEUE_MS ({MAX_QUEUE_MS}) + 100 ms; {own.expected}",
+        f"{refused} refused, the last to know after {late_ms:.0f} ms, {answered} answered between two; {own.seen}",
+        is_whole=not failed and refused > 0,
+        is_in_time=late_ms <= MAX_QUEUE_MS + 100 and own.is_in_time,
     )
 
 
-def _asked_ms(port: int, path: str) -> float:
+def _asked(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, float]:
+    """Its status, and milliseconds."""
     began_s = time.perf_counter()
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request("GET", path)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
     answer = connection.getresponse()
     answer.read()
     connection.close()
-    assert answer.status == 200
-    return (time.perf_counter() - began_s) * 1000
+    return answer.status, (time.perf_counter() - began_s) * 1000
 
 
 def hung(times: int) -> Row:

@@ -115,8 +115,7 @@ def test_probes_and_metrics_are_answered_at_their_own_address_while_every_worker
         )
         elsewhere = admin.ask("/predict", {"text": "Hello"}, timeout_s=10)
         assert (elsewhere.status, "BERT_ADMIN_BIND" in elsewhere.json["error"]) == (404, True)
-        with pytest.raises(TimeoutError):
-            fleet.ask("/livez", timeout_s=0.5)
+        assert fleet.ask("/livez", timeout_s=10).status == 200, "and at the first"
         for client in clients:
             client.close()
 

@@ -169,7 +169,7 @@ def test_the_arbiter_is_written_for_the_gunicorn_of_the_lock() -> None:
 def test_the_worker_is_written_for_the_same() -> None:
     """All that it takes of gunicorn: what it overrides, what it calls, and the one parser of its proxied.py."""
     own = {name for name in vars(Worker) if callable(getattr(Worker, name)) and not name.startswith("_")}
-    assert own - set(vars(StockWorker)) == {"count_request", "stop"}
+    assert own - set(vars(StockWorker)) == {"count_request", "queue_depth", "stop"}
     told = {"age", "ppid", "sockets", "cfg", "alive", "nr", "max_requests", "tmp"}
     taken = set(StockWorker.__init__.__code__.co_names)
     assert told <= taken

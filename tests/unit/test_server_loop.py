@@ -2,133 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Any
 
 import pytest
 
 from app.errors import ClientGoneError, OverdueError
 from app.server import clients
-from app.server.environ import Trust
-from app.server.handing import Handing
-from app.server.loop import Loop
-from app.server.parser import Limits
-from app.server.terms import Patience, Terms
-from app.server.watch import LOOK, Watch
-
-GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-BIG_BYTES = 40_000_000
-
-
-class Service:
-    """A host, and an application: it echoes what it is sent; paths make it slow, large or fail."""
-
-    metrics = None
-
-    def __init__(self) -> None:
-        self.is_serving = True
-        self.is_draining = False
-        self.has_siblings = False
-        self.answered = 0
-        self.ended: list[Exception] = []
-        self.go = threading.Event()
-        self.waits = False
-        self.client = ""
-        self.name = b"hello"
-
-    def count_request(self) -> None:
-        self.answered += 1
-
-    def wsgi(self, environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
-        path = environ["PATH_INFO"]
-        if path == "/":
-            self.client = environ["REMOTE_ADDR"]
-        if path == "/fail":
-            raise RuntimeError("secret")
-        if path == "/wait":
-            self.waits = True
-            self.go.wait(5)
-            self.waits = False
-        if path == "/look":
-            self._look(environ)
-        body = b"a" * BIG_BYTES if path == "/big" else environ["wsgi.input"].read() or self.name
-        start("200 OK" if path != "/none" else "204 No Content", [("Content-Type", "text/plain")])
-        return [body]
-
-    def _look(self, environ: dict[str, Any]) -> None:
-        try:
-            for _ in range(500):
-                environ[LOOK]()
-                time.sleep(0.01)
-        except Exception as error:
-            self.ended.append(error)
-            raise
-
-
-class Served:
-    """A running loop."""
-
-    def __init__(self, service: Service, loop: Loop, address: tuple[str, int], watch: Watch) -> None:
-        self.service = service
-        self.loop = loop
-        self.address = address
-        self.watch = watch
-        self.clients = ExitStack()
-
-    def connected(self, data: bytes = b"") -> socket.socket:
-        sock = self.clients.enter_context(socket.create_connection(self.address, timeout=10))
-        sock.sendall(data)
-        return sock
-
-    def asked(self, data: bytes = GET) -> bytes:
-        """All that comes until the connection ends, or half a second passes without a byte."""
-        with self.connected(data) as sock:
-            return received(sock)
-
-
-def received(sock: socket.socket, pause_s: float = 0.5) -> bytes:
-    sock.settimeout(pause_s)
-    data = bytearray()
-    try:
-        while part := sock.recv(1 << 20):
-            data += part
-    except (TimeoutError, ConnectionResetError):
-        pass
-    return bytes(data)
-
-
-@contextmanager
-def serving(
-    *,
-    client_s: float = 5,
-    keep_alive_s: float = 5,
-    threads: int = 1,
-    timeout_s: float = 5,
-    connections: int = 1000,
-    body_bytes: int = 1000,
-) -> Iterator[Served]:
-    service, watch = Service(), Watch(timeout_s)
-    limits = Limits(4094, 100, 8190, body_bytes)
-    terms = Terms(limits, Patience(client_s, keep_alive_s), connections, threads, Trust([]), Trust([]), "off")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        loop = Loop(service, [listener], terms, watch)
-        thread = threading.Thread(target=loop.run, daemon=True)
-        thread.start()
-        served = Served(service, loop, listener.getsockname(), watch)
-        try:
-            with served.clients:
-                yield served
-        finally:
-            service.is_serving = False
-            service.go.set()
-            watch.stops_by_s = time.monotonic() + 2
-            loop.wake()
-            thread.join(10)
-            assert not thread.is_alive()
+from tests.unit.loops import BIG_BYTES, GET, received, serving, two_workers
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -333,59 +213,6 @@ def test_at_the_end_who_waits_is_answered_and_who_is_kept_may_ask_once_more() ->
             assert all(received(sock, 0.5).endswith(b"hello") for sock in waiting)
         kept.sendall(GET)
         assert b"Connection: close" in received(kept, 1)
-
-
-class Worked:
-    """A loop and its attendant, as a worker has them."""
-
-    def __init__(self, listener: socket.socket, terms: Terms, handing: Handing) -> None:
-        self.service, watch = Service(), Watch(5)
-        self.loop = Loop(self.service, [listener], terms, watch, handing)
-        self.attendant = Loop(self.service, [], terms, watch)
-        self.loop.be_stood_in_for(self.attendant)
-        self.threads = [threading.Thread(target=each, daemon=True) for each in (self.loop.run, self._attend)]
-        for thread in self.threads:
-            thread.start()
-
-    def _attend(self) -> None:
-        wait_s = 1.0
-        while self.service.is_serving:
-            self.attendant.turn(wait_s)
-            wait_s = self.loop.stand_in()
-
-    def end(self) -> None:
-        self.service.is_serving = False
-        self.service.go.set()
-        self.loop.wake()
-        self.attendant.wake()
-        for thread in self.threads:
-            thread.join(10)
-            assert not thread.is_alive()
-
-
-@contextmanager
-def two_workers(proxy_protocol: str = "off") -> Iterator[tuple[Worked, Worked, Callable[[bytes], socket.socket]]]:
-    """On one socket, each with an attendant; and how to become a client of theirs that sends something."""
-    handing = Handing()
-    terms = Terms(
-        Limits(4094, 100, 8190, 1000), Patience(2, 5), 1000, 1, Trust([]), Trust(["127.0.0.1"]), proxy_protocol
-    )
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        first, second = (Worked(listener, terms, handing) for _ in range(2))
-        clients = ExitStack()
-
-        def connected(data: bytes) -> socket.socket:
-            sock = clients.enter_context(socket.create_connection(listener.getsockname(), timeout=10))
-            sock.sendall(data)
-            return sock
-
-        try:
-            with clients:
-                yield first, second, connected
-        finally:
-            first.end()
-            second.end()
-            handing.close()
 
 
 def test_while_a_thread_is_long_at_something_its_other_clients_are_passed_on() -> None:
