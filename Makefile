@@ -25,8 +25,8 @@ MODELS   := $(VENV)/models/.fetched
 .DEFAULT_GOAL := help
 # The kernel is compiled while packages are fetched.
 MAKEFLAGS += --jobs=2
-.PHONY: help install run test test-long test-models test-clients lint bench bench-encoder bench-overload study chaos fuzz
-.PHONY: settings wheel lock clean
+.PHONY: help install run test test-long test-models test-clients lint bench bench-encoder bench-overload study chaos
+.PHONY: fuzz settings wheel lock clean
 
 # Before anything is fetched for a name that is none.
 ifneq ($(filter-out auto native sentence-transformers,$(ENGINE)),)
