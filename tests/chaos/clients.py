@@ -65,9 +65,16 @@ class Seen:
 class Clients:
     """See the module; a context manager."""
 
-    def __init__(self, fleet: Fleet, clients: int = CLIENTS, texts: Sequence[str | list[str]] = TEXTS) -> None:
-        self._driver = Retrying(fleet.port, [_request(fleet, text) for text in texts], timeout_s=20)
+    def __init__(
+        self,
+        fleet: Fleet,
+        clients: int = CLIENTS,
+        texts: Sequence[str | list[str]] = TEXTS,
+        timeout_s: float = 20,
+    ) -> None:
+        self._driver = Retrying(fleet.port, [_request(fleet, text) for text in texts], timeout_s=timeout_s)
         self._clients = clients
+        self._timeout_s = timeout_s
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -78,7 +85,7 @@ class Clients:
 
     def __exit__(self, *_: object) -> None:
         self._is_over.set()
-        self._thread.join(30)
+        self._thread.join(self._timeout_s + 10)
 
     @property
     def retried(self) -> int:
@@ -101,7 +108,7 @@ class Clients:
         while not self._is_over.is_set():
             driver.turn(0.05)
         driver.when_free = lambda _connection: None
-        end_s = time.perf_counter() + 25
+        end_s = time.perf_counter() + self._timeout_s + 5
         while driver.busy and time.perf_counter() < end_s:
             driver.turn(0.05)
         driver.close()
