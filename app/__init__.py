@@ -48,11 +48,10 @@ def assemble(settings: Settings) -> Flask:
     The master does this before it forks. Done in each worker it would write to the pages of every module it touches,
     and so copy them: 4 MB a worker.
     """
-    from flask import Flask
-
     from . import web
+    from .web.lean import App
 
-    app = Flask(__name__, static_folder=None)
+    app = App(__name__)
     app.extensions["settings"] = settings
     web.init_app(app, settings)
     return app

@@ -8,7 +8,8 @@ ever comes from a client: routes are templates, methods a fixed set.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import prometheus_client.values
 import structlog
@@ -48,15 +49,22 @@ def join(store: Store, slot: int) -> None:
 
 def of_master(store: Store) -> Metrics:
     """The master's own: they move the last row. Metrics created afterwards are plain again."""
-    plain = prometheus_client.values.ValueClass
-    prometheus_client.values.ValueClass = value_class(store, store.row(store.size - 1))
-    try:
+    with in_row(store, store.size - 1):
         found = Metrics()
         for reason in Reason:
             found.restarts.labels(reason.value)
         return found
+
+
+@contextmanager
+def in_row(store: Store, row: int) -> Iterator[None]:
+    """Metrics, and series of them, that are created meanwhile move that row."""
+    before = prometheus_client.values.ValueClass
+    prometheus_client.values.ValueClass = value_class(store, store.row(row))
+    try:
+        yield
     finally:
-        prometheus_client.values.ValueClass = plain
+        prometheus_client.values.ValueClass = before
 
 
 class Reason(enum.Enum):

@@ -45,15 +45,19 @@ class Outlet:
 
     def line(self, text: str) -> None:
         """Write a line, now or later."""
+        self.data(text.encode(errors="replace") + b"\n")
+
+    def data(self, line: bytes) -> None:
+        """Write a line that is bytes already, with its end, now or later."""
         if sys.stderr is not sys.__stderr__:  # somebody in this process listens to it
             with contextlib.suppress(OSError):
-                sys.stderr.write(text + "\n")
+                sys.stderr.write(line.decode())
             return
         if len(self._kept) >= KEPT_LINES:
             self._dropped += 1
             self.count_dropped(1)
         else:
-            self._kept.append(text.encode(errors="replace") + b"\n")
+            self._kept.append(line)
         self.flush()
 
     def flush(self, within_s: float = 0.0) -> None:

@@ -81,26 +81,38 @@ class Store:
         return sum(row.numbers[place] for row in self._rows.values() if (place := row.places().get(key)) is not None)
 
 
-def value_class(store: Store, row: Row) -> type:
-    """What prometheus-client is to keep its numbers in (`values.ValueClass`): moved in `row`, read from all rows."""
-    lock = Lock()  # threads of one process
+class SharedValue:
+    """What prometheus-client is to keep a number in (`values.ValueClass`): moved in one row, read from all of them.
 
-    class Value:
-        def __init__(self, _kind: str, metric: str, sample: str, _names: Any, values: Any, *_: Any, **__: Any) -> None:
-            self._key: Key = (metric, sample, *map(str, values))
-            self._place = row.place(self._key)
+    `value_class` makes a class of it for a row.
+    """
 
-        def inc(self, amount: float) -> None:
-            with lock:
-                row.numbers[self._place] += amount
+    store: Store
+    row: Row
+    lock: Lock
 
-        def get(self) -> float:
-            return store.sum(self._key)
+    def __init__(self, _kind: str, metric: str, sample: str, _names: Any, values: Any, *_: Any, **__: Any) -> None:
+        self._key: Key = (metric, sample, *map(str, values))
+        self.numbers = self.row.numbers
+        self.place = self.row.place(self._key)
 
-        def set_exemplar(self, _exemplar: Any) -> None:
-            """Exemplars are not shared."""
+    def inc(self, amount: float) -> None:
+        """Add to it."""
+        with self.lock:
+            self.numbers[self.place] += amount
 
-        def get_exemplar(self) -> None:
-            return None
+    def get(self) -> float:
+        """What all rows have."""
+        return self.store.sum(self._key)
 
-    return Value
+    def set_exemplar(self, _exemplar: Any) -> None:
+        """Exemplars are not shared."""
+
+    def get_exemplar(self) -> None:
+        """There is none."""
+        return
+
+
+def value_class(store: Store, row: Row) -> type[SharedValue]:
+    """Whose numbers lie there. One lock: a process has several threads."""
+    return type("Value", (SharedValue,), {"store": store, "row": row, "lock": Lock()})

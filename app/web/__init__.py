@@ -6,6 +6,7 @@ from flask import Flask
 
 from ..settings import Settings
 from . import admin, attended, auth, cors, dialects, docs, failures, hooks, info, metrics, page, probes
+from .lean import App
 from .services import Services
 
 BLUEPRINTS = (*dialects.BLUEPRINTS, info.routes, probes.routes, metrics.routes, page.routes, docs.routes)
@@ -13,7 +14,7 @@ BLUEPRINTS = (*dialects.BLUEPRINTS, info.routes, probes.routes, metrics.routes, 
 FROM_ZERO = [("/predict", "POST"), ("/embed", "POST"), ("/v1/embeddings", "POST")]
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: App, settings: Settings) -> None:
     """Join routes, hooks and error answers to the application."""
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     cors.init_app(app, settings)
@@ -25,6 +26,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         app.register_blueprint(blueprint)
     if settings.is_shared and settings.api_key:
         app.register_blueprint(admin.routes)
+    app.know_routes()
 
 
 def join_worker(app: Flask, services: Services) -> None:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from flask import g
+from flask import Request
 
 from ..encoder import Embeddings
-from ..fleet.metrics import Metrics
+from .services import Services
+
+_accounts: ContextVar[Account | None] = ContextVar("account", default=None)
 
 
 class CountingBody:
@@ -41,6 +43,9 @@ class CountingBody:
 class Account:
     """Opened before a request, closed after it; filled on the way by whoever knows."""
 
+    request: Request
+    """Flask's own, not what stands for it: asked for often, that costs."""
+    services: Services
     request_id: str
     body: CountingBody
     started_s: float
@@ -56,27 +61,28 @@ class Account:
     failure: str = ""
     """What went wrong, as `RequestError.kind` names it."""
 
-    def headers(self) -> Iterator[tuple[str, str]]:
+    def headers(self, total_s: float) -> list[tuple[str, str]]:
         """What a client is told of its request: whose vectors they are, what was cut, milliseconds of each part.
 
         Where Text Embeddings Inference tells the same, under its names.
         """
-        yield "X-Request-Id", self.request_id
+        told = [("X-Request-Id", self.request_id)]
         if found := self.found:
-            yield "X-Model-Fingerprint", found.fingerprint
-            yield "X-Compute-Type", "cpu"
-            yield "X-Compute-Characters", str(self.characters)
-            yield "X-Compute-Tokens", str(found.tokens)
-            yield "X-Compute-Time", milliseconds(found.tokenize_s + found.forward_s)
-            yield "X-Decode-Time", milliseconds(self.decode_s)
-            yield "X-Tokenization-Time", milliseconds(found.tokenize_s)
-            yield "X-Inference-Time", milliseconds(found.forward_s)
-            yield "X-Encode-Time", milliseconds(self.encode_s)
-            if found.cut_texts:
-                yield "X-Truncated-Texts", str(found.cut_texts)
-                yield "X-Truncated-Tokens", str(found.cut_tokens)
-        yield "X-Queue-Time", milliseconds(self.queue_s)
-        yield "X-Total-Time", milliseconds(self.total_s)
+            told += (
+                ("X-Model-Fingerprint", found.fingerprint),
+                ("X-Compute-Type", "cpu"),
+                ("X-Compute-Characters", str(self.characters)),
+                ("X-Compute-Tokens", str(found.tokens)),
+                ("X-Compute-Time", milliseconds(found.tokenize_s + found.forward_s)),
+                ("X-Decode-Time", milliseconds(self.decode_s)),
+                ("X-Tokenization-Time", milliseconds(found.tokenize_s)),
+                ("X-Inference-Time", milliseconds(found.forward_s)),
+                ("X-Encode-Time", milliseconds(self.encode_s)),
+            )
+            if cut_texts := found.cut_texts:
+                told += (("X-Truncated-Texts", str(cut_texts)), ("X-Truncated-Tokens", str(found.cut_tokens)))
+        told += (("X-Queue-Time", milliseconds(self.queue_s)), ("X-Total-Time", milliseconds(total_s)))
+        return told
 
     @property
     def total_s(self) -> float:
@@ -97,21 +103,23 @@ class Account:
                 facts |= {"truncated_texts": found.cut_texts, "truncated_tokens": found.cut_tokens}
         return facts | ({"failure": self.failure} if self.failure else {})
 
-    def count(self, metrics: Metrics, seconds: float) -> None:
+    def count(self, seconds: float) -> None:
         """Move the series of requests with texts, of which this one took so many seconds."""
         if not self.form:
             return
-        metrics.inputs.labels(self.form, self.failure or "ok").inc()
+        metrics, move = self.services.metrics, self.services.moves
+        move.inputs(self.form, self.failure or "ok")
         if not self.failure and (found := self.found):
-            metrics.embedding_seconds.observe(seconds)
-            metrics.texts_per_request.observe(len(found.lengths))
-            metrics.tokens_per_request.observe(found.tokens)
-            for tokens in found.lengths:
-                metrics.tokens_per_text.observe(tokens)
-            metrics.texts.inc(len(found.lengths))
-            metrics.tokens.inc(found.tokens)
-            metrics.tokenize_seconds.observe(found.tokenize_s)
-            metrics.forward_seconds.observe(found.forward_s)
+            tokens = found.tokens
+            move.embedding_seconds(seconds)
+            move.texts_per_request(len(found.lengths))
+            move.tokens_per_request(tokens)
+            for length in found.lengths:
+                move.tokens_per_text(length)
+            move.texts(len(found.lengths))
+            move.tokens(tokens)
+            move.tokenize_seconds(found.tokenize_s)
+            move.forward_seconds(found.forward_s)
             if found.cut_texts:
                 metrics.truncated_texts.inc(found.cut_texts)
                 metrics.truncated_tokens.inc(found.cut_tokens)
@@ -119,8 +127,15 @@ class Account:
 
 def account() -> Account:
     """This request's."""
-    found: Account = g.account
+    found = _accounts.get()
+    if found is None:
+        raise LookupError("no request is under way")
     return found
+
+
+def open_account(told: Account | None) -> None:
+    """This request's from now on, until there is none."""
+    _accounts.set(told)
 
 
 def milliseconds(seconds: float) -> str:

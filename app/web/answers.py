@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from flask import Response
+
+from .lean import Answer
 
 
 def json_bytes(content: Any) -> bytes:
@@ -18,6 +19,8 @@ def as_json(content: Any) -> orjson.Fragment:
     return orjson.Fragment(json_bytes(content))
 
 
-def json_response(content: Any, status: int = 200) -> Response:
+def json_response(content: Any) -> Answer:
     """A JSON response."""
-    return Response(json_bytes(content), status=status, mimetype="application/json")
+    answer = Answer(json_bytes(content), content_type="application/json")
+    answer.is_plain = True
+    return answer

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Flask, request
+from flask import Flask
 
 from ..errors import WrongAddressError
 from ..server.environ import FOR_ADMIN
 from . import info, metrics, probes
+from .account import account
 
 ROUTES = frozenset({probes.routes.name, info.routes.name, metrics.routes.name})
 
@@ -28,5 +29,6 @@ def all_paths(app: Flask) -> frozenset[str]:
 
 def check_address() -> None:
     """Raise WrongAddressError for a request that came to the wrong address."""
+    request = account().request
     if request.environ.get(FOR_ADMIN) and request.url_rule and request.blueprint not in ROUTES:
         raise WrongAddressError

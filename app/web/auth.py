@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hmac
 
-from flask import Flask, request
+from flask import Flask, Request
 
 from ..errors import UnauthorizedError
 from ..settings import Settings
 from . import cors
-from .services import services
+from .account import account
 
 # What orchestrators and Prometheus ask for, without a key.
 PUBLIC_PATHS = frozenset(
@@ -24,18 +24,21 @@ def init_app(app: Flask) -> None:
 
 def check_key() -> None:
     """Raise UnauthorizedError unless the request may be answered. Every dialect's clients send a bearer's key."""
-    settings = services().settings
-    keys = [key.strip().encode() for key in settings.api_key.split(",") if key.strip()]
-    if not keys or _is_public(settings) or (settings.cors_origins and cors.is_asked_first()):
+    told = account()
+    settings = told.services.settings
+    if not settings.api_key:
         return
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    keys = [key.strip().encode() for key in settings.api_key.split(",") if key.strip()]
+    if not keys or _is_public(told.request, settings) or (settings.cors_origins and cors.is_asked_first()):
+        return
+    scheme, _, given = told.request.headers.get("Authorization", "").partition(" ")
     offered = given.strip().encode() if scheme.lower() == "bearer" else b""
     # Every key is compared, so that the time does not tell which one came close.
     if not sum(hmac.compare_digest(offered, key) for key in keys):
         raise UnauthorizedError('this service needs a key: send "Authorization: Bearer KEY"')
 
 
-def _is_public(settings: Settings) -> bool:
+def _is_public(request: Request, settings: Settings) -> bool:
     """Balancers ask for the page, too, to see whether anybody is there."""
     if request.path == "/metrics":
         return settings.metrics_public

@@ -5,9 +5,10 @@ Off by default. A browser asks first, by OPTIONS and without a key, whether it m
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+from flask import Flask, request
 
 from ..settings import Settings
+from .lean import Answer
 
 ASKED_FIRST = "Access-Control-Request-Method"
 ASKED_HEADERS = "Access-Control-Request-Headers"
@@ -22,14 +23,14 @@ def init_app(app: Flask, settings: Settings) -> None:
         return
 
     @app.after_request
-    def allow(response: Response) -> Response:
+    def allow(response: Answer) -> Answer:
         origin = request.headers.get("Origin", "")
         response.vary.add("Origin")
         if origin and origins & {origin, "*"}:
             response.access_control_allow_origin = "*" if "*" in origins else origin
             # Those of our own: a page sees no others but the few that every answer has.
             response.headers["Access-Control-Expose-Headers"] = ", ".join(
-                name for name, _ in response.headers if name.startswith("X-")
+                name for name, _ in (*response.headers, *response.told) if name.startswith("X-")
             )
             if is_asked_first():
                 response.headers["Access-Control-Allow-Methods"] = response.headers.get("Allow", "GET, POST")

@@ -5,20 +5,19 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 
 from ..encoder import Bounds, Embeddings, Options, look_away
 from ..errors import InvalidInputError, OptionError, TextError
 from ..server.watch import LOOK
 from .account import account
 from .answers import json_response
-from .services import services
 from .texts import Texts, check
 
 
 def truncates(asked: bool | None) -> bool:  # noqa: FBT001 - a key's value
     """Whether a long text is cut, where a request says so, or says nothing."""
-    return services().settings.truncate if asked is None else asked
+    return account().services.settings.truncate if asked is None else asked
 
 
 def embed(given: Texts, options: Options, *, key: str, options_at: str = "$") -> Embeddings:
@@ -27,7 +26,8 @@ def embed(given: Texts, options: Options, *, key: str, options_at: str = "$") ->
     Raises EmptyInputError, InvalidInputError (TextError with its place), NotReadyError, BackendError, and
     ClientGoneError or OverdueError between two parts of a long one.
     """
-    service, told = services(), account()
+    told = account()
+    service = told.services
     told.form = given.form
     check(given, service.settings, key)
     encoder = service.ready_encoder()
@@ -62,5 +62,6 @@ def respond(content: Any) -> Response:
 
 def bounds_of_request() -> Bounds:
     """What a request may cost; our own server also tells whether anybody waits for it any more."""
-    settings, look = services().settings, request.environ.get(LOOK, look_away)
+    told = account()
+    settings, look = told.services.settings, told.request.environ.get(LOOK, look_away)
     return Bounds(settings.max_request_tokens, settings.max_unpooled_numbers, look)

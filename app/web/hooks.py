@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from urllib.parse import quote
 
-import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, request
 
 from ..errors import HeaderError
+from ..fleet import logs
 from ..fleet.metrics import METHODS, OTHER_METHOD, UNMATCHED
 from ..server.admission import TIMEOUT, timeout_s
 from ..server.environ import FOR_ADMIN, request_id_of
 from ..server.watch import WAITED_S
-from .account import Account, CountingBody, account
+from .account import Account, CountingBody, account, open_account
+from .lean import Answer
 from .services import services
 
 LOGGED_PATH_CHARS = 200
-log = structlog.get_logger("serve-bert")
 
 
 def init_app(app: Flask) -> None:
@@ -28,42 +28,44 @@ def init_app(app: Flask) -> None:
 
 def start() -> None:
     """Before a request: start its clock, name it, count what is read of its body."""
-    environ = request.environ
+    own = request._get_current_object()  # type: ignore[attr-defined]
+    environ = own.environ
     body = environ["wsgi.input"] = CountingBody(environ["wsgi.input"])
-    g.account = Account(request_id_of(environ), body, time.perf_counter(), queue_s=environ.get(WAITED_S, 0.0))
+    waited_s = environ.get(WAITED_S, 0.0)
+    open_account(Account(own, services(), request_id_of(environ), body, time.perf_counter(), queue_s=waited_s))
     if TIMEOUT in environ and timeout_s(environ) is None:
         raise HeaderError("X-Request-Timeout-Ms", "whole milliseconds, from 1 to 999999999")
 
 
-def finish(response: Response) -> Response:
+def finish(response: Answer) -> Answer:
     """After a request: headers, metrics, log line."""
     told = account()
-    response.headers.extend(told.headers())
-    seconds = told.total_s
-    route = request.url_rule.rule if request.url_rule else UNMATCHED
-    method = request.method if request.method in METHODS else OTHER_METHOD
-    answered_bytes = response.calculate_content_length() or 0
-    service = services()
-    metrics = service.metrics
-    metrics.requests.labels(route, method, str(response.status_code)).inc()
-    metrics.request_seconds.labels(route).observe(seconds)
-    metrics.payload_bytes.labels(route).observe(told.body.bytes_read)
-    metrics.response_bytes.labels(route).observe(answered_bytes)
-    if not request.environ.get(FOR_ADMIN):
-        metrics.queue_seconds.observe(told.queue_s)
-    told.count(metrics, seconds)
-    log.info(
+    own, service, seconds = told.request, told.services, told.total_s
+    response.told = told.headers(seconds)
+    route = own.url_rule.rule if own.url_rule else UNMATCHED
+    method = own.method if own.method in METHODS else OTHER_METHOD
+    payload_bytes, answered_bytes = told.body.bytes_read, response.calculate_content_length() or 0
+    move = service.moves
+    move.requests(route, method, response.status_code)
+    move.by_route(route, seconds, payload_bytes, answered_bytes)
+    if not own.environ.get(FOR_ADMIN):
+        move.queue_seconds(told.queue_s)
+    told.count(seconds)
+    logs.info(
         "request",
-        request_id=told.request_id,
-        method=method,
-        route=route,
-        path=quote(request.path)[:LOGGED_PATH_CHARS],
-        client=request.environ.get("REMOTE_ADDR", ""),
-        status=response.status_code,
-        payload_bytes=told.body.bytes_read,
-        response_bytes=answered_bytes,
-        total_ms=round(seconds * 1000, 3),
-        slot=service.readiness.slot,
-        **told.facts(),
+        {
+            "request_id": told.request_id,
+            "method": method,
+            "route": route,
+            "path": quote(own.path)[:LOGGED_PATH_CHARS],
+            "client": own.environ.get("REMOTE_ADDR", ""),
+            "status": response.status_code,
+            "payload_bytes": payload_bytes,
+            "response_bytes": answered_bytes,
+            "total_ms": round(seconds * 1000, 3),
+            "slot": service.readiness.slot,
+        }
+        | told.facts(),
     )
+    open_account(None)
     return response

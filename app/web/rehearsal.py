@@ -17,7 +17,8 @@ from flask import Flask
 
 from ..encoder import Encoder
 from ..fleet.board import own_readiness
-from ..fleet.metrics import Metrics
+from ..fleet.metrics import Metrics, in_row
+from ..fleet.series import Store
 from ..settings import Settings
 from . import join_worker
 from .services import Services
@@ -36,7 +37,6 @@ ASKED = (
 
 def rehearse(app: Flask, settings: Settings, encoder: Encoder) -> None:
     """Answer some requests with metrics that nobody reads, and log nothing; then leave the application as it was."""
-    join_worker(app, Services(settings, Metrics(), own_readiness(), encoder))
     statuses: set[str] = set()
 
     def started(status: str, *_: Any) -> Any:
@@ -44,7 +44,8 @@ def rehearse(app: Flask, settings: Settings, encoder: Encoder) -> None:
 
     key = settings.api_key.split(",")[0].strip()
     try:
-        with contextlib.redirect_stderr(io.StringIO()):
+        with contextlib.redirect_stderr(io.StringIO()), in_row(Store(1), 0):
+            join_worker(app, Services(settings, Metrics(), own_readiness(), encoder))
             for _ in range(TIMES):
                 for asked in ASKED:
                     list(app(_environ(*asked, key), started))

@@ -11,6 +11,7 @@ from flask import current_app
 from ..encoder import Encoder, replaced
 from ..errors import NotReadyError
 from ..fleet.board import Readiness, State
+from ..fleet.meters import Moves
 from ..fleet.metrics import Metrics
 from ..settings import Settings
 
@@ -27,6 +28,9 @@ class Services:
     encoder: Encoder | None = None
     queue_depth: Callable[[], int] = lambda: 0
     """Clients that the kernel has greeted, and no worker taken."""
+
+    def __post_init__(self) -> None:
+        self.moves = Moves(self.metrics)
 
     def ready_encoder(self) -> Encoder:
         """The model. Raises NotReadyError before it is verified; a stopping worker still answers what is in."""
