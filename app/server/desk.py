@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Any
 
 import structlog
 
@@ -43,33 +43,23 @@ class Desk:
     def greet(self, connection: Connection) -> None:
         """It is new here, and what it has sent first may have been read."""
         if connection.parser.requests:
-            with self._theirs_alone(connection):
-                self.go_on(connection)
+            self._do_for(connection, self.go_on)
         else:
             self.move(connection, select.EPOLLIN)
 
     def move(self, connection: Connection, events: int) -> None:
         """Bytes can be sent, or have come."""
-        with self._theirs_alone(connection):
-            if connection.is_working:
-                self._clients.settle(connection)
-            elif self._is_there(connection, events) or connection.parser.refusal:
-                self.go_on(connection)
-            else:
-                self._clients.close(connection)
+        self._do_for(connection, self._move, events)
 
     def finish(self) -> None:
         """Send what other threads have answered."""
         for connection, request, answer in self._crew.finished():
-            with self._theirs_alone(connection):
-                self._send(connection, request, answer)
-                self.go_on(connection)
+            self._do_for(connection, self._finish, request, answer)
 
     def sweep(self, now_s: float) -> None:
         """Give up who has had his time, and tell him so if he has sent a part of a request; log who was turned away."""
         for connection in self._clients.overdue(now_s):
-            with self._theirs_alone(connection):
-                self.go_on(connection)
+            self._do_for(connection, self.go_on)
         self._clients.relieve()
         self._refusals.say()
 
@@ -78,8 +68,7 @@ class Desk:
         held, self.held = self.held, []
         for connection in held:
             if self._clients.has(connection):
-                with self._theirs_alone(connection):
-                    self.go_on(connection)
+                self._do_for(connection, self.go_on)
 
     def go_on(self, connection: Connection) -> None:
         """Whatever can be done now for this client; then wait for what it needs."""
@@ -163,11 +152,22 @@ class Desk:
         is_open = self._host.is_serving and not self._host.is_draining and self._terms.patience.keep_alive_s > 0
         return is_open and self._clients.kept < self._terms.threads and not self._door.is_awaited()
 
-    @contextmanager
-    def _theirs_alone(self, connection: Connection) -> Iterator[None]:
+    def _move(self, connection: Connection, events: int) -> None:
+        if connection.is_working:
+            self._clients.settle(connection)
+        elif self._is_there(connection, events) or connection.parser.refusal:
+            self.go_on(connection)
+        else:
+            self._clients.close(connection)
+
+    def _finish(self, connection: Connection, request: Request, answer: Answer | Exception) -> None:
+        self._send(connection, request, answer)
+        self.go_on(connection)
+
+    def _do_for(self, connection: Connection, step: Callable[..., None], *more: Any) -> None:
         """Whatever goes wrong with one client is no other's."""
         try:
-            yield
+            step(connection, *more)
         except Exception as error:  # noqa: BLE001
             log.error("unforeseen", error_class=type(error).__name__, frames=frames(error))
             self._clients.close(connection)

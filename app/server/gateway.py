@@ -58,10 +58,13 @@ class Printer:
     def print(self, answer: Answer, request: Request, *, keep_alive: bool) -> tuple[bytes, bytes]:
         """The head and the body, which is empty where HTTP allows none. Werkzeug lets no line end into a header."""
         protocol = request.environ["SERVER_PROTOCOL"]
-        lines = [f"{protocol} {answer.status}", *(f"{name}: {value}" for name, value in answer.headers)]
-        has_length = any(name.lower() == "content-length" for name, _ in answer.headers)
+        lines = [f"{protocol} {answer.status}"]
         is_bodyless = answer.status.startswith(BODYLESS)
-        if not has_length and not is_bodyless:
+        has_length = is_bodyless
+        for name, value in answer.headers:
+            lines.append(f"{name}: {value}")
+            has_length = has_length or name.lower() == "content-length"
+        if not has_length:
             lines.append(f"Content-Length: {len(answer.body)}")
         lines += (f"Date: {self._now()}", f"Connection: {'keep-alive' if keep_alive else 'close'}")
         head = "\r\n".join([*lines, "", ""]).encode("latin-1")

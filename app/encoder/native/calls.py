@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 import numpy as np
 
@@ -27,6 +28,4 @@ def laid_out(texts: Sequence[TokenizedText]) -> LaidOut:
     """Ids, type ids and starts of texts laid end to end, as the kernel takes them."""
     ids = np.array([token for text in texts for token in text.ids], np.int32)
     types = np.array([token for text in texts for token in text.type_ids], np.int32)
-    starts = np.zeros(len(texts) + 1, np.int32)
-    np.cumsum([len(text.ids) for text in texts], out=starts[1:])
-    return ids, types, starts
+    return ids, types, np.array([0, *accumulate(len(text.ids) for text in texts)], np.int32)
