@@ -24,9 +24,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     from . import settings as all_settings
     from . import web
-    from .fleet import board, boot, elsewhere, logs
-    from .fleet.metrics import Metrics
-    from .web.services import Services
+    from .fleet import boot, elsewhere, logs
 
     inherited = boot.settings_in_force()
     is_alone = settings is None and inherited is None
@@ -35,7 +33,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = (boot.assembled if settings is None else None) or assemble(settings or inherited or all_settings.load())
     found: Settings = app.extensions["settings"]
     logs.configure(found)
-    web.join_worker(app, Services(found, Metrics(), board.own_readiness()))
+    web.join_worker(app)
     if is_alone:
         elsewhere.say_what_is_missing()
         load_model(app)
@@ -58,7 +56,7 @@ def assemble(settings: Settings) -> Flask:
 
 
 def load_model(app: Flask, plan: Plan | None = None) -> None:
-    """Give the application its model and announce it as ready.
+    """Give the application its model, unless the master has, and announce it as ready once it is held to be right.
 
     `plan` is what the master verified and chose; without one it is done here. Raises ModelRefusedError, and
     ConfigurationError if the engine that the settings ask for cannot run.
@@ -67,6 +65,10 @@ def load_model(app: Flask, plan: Plan | None = None) -> None:
     from .web.services import Services
 
     service: Services = app.extensions[Services.NAME]
-    opened = encoder.open_encoder(plan or encoder.verify_and_plan(service.settings))
-    service.encoder = encoder.guarded(opened, service.settings.lock)
+    if plan and service.encoder:
+        service.encoder.take_over()
+        encoder.hold(service.encoder, plan)
+    else:
+        opened = encoder.open_encoder(plan or encoder.verify_and_plan(service.settings))
+        service.encoder = encoder.guarded(opened, service.settings.lock)
     service.readiness.announce()

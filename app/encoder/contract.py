@@ -131,3 +131,15 @@ class Encoder(Protocol):
         cost cannot be had, BackendError if a vector is not finite, and what `bounds.look` does.
         """
         ...
+
+    def let_go(self) -> None:
+        """In a process that is to be forked: keep all but the weights. Nothing can be computed before `take_over`."""
+        ...
+
+    def take_over(self) -> None:
+        """In a process that inherited it through a fork: map the weights as its own."""
+        ...
+
+    def rest(self) -> None:
+        """Give back the memory that only computing needs, while nothing is computed; it is taken anew."""
+        ...

@@ -100,6 +100,18 @@ class Locked:
         with self._lock.reading():
             return self._encoder.encode(*arguments, **options)
 
+    def let_go(self) -> None:
+        """See `contract.Encoder.let_go`."""
+        self._encoder.let_go()
+
+    def take_over(self) -> None:
+        """See `contract.Encoder.take_over`."""
+        self._encoder.take_over()
+
+    def rest(self) -> None:
+        """See `contract.Encoder.rest`."""
+        self._encoder.rest()
+
     def replace(self, encoder: Encoder) -> None:
         """Put another model in the old one's place, once nobody computes with that."""
         with self._lock.writing():

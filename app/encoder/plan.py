@@ -129,11 +129,20 @@ def open_encoder(chosen: Plan) -> Encoder:
 
     Raises ModelRefusedError if it cannot be loaded whole or gives other vectors than the reference.
     """
+    encoder = _open(chosen)
+    hold(encoder, chosen)
+    return encoder
+
+
+def hold(encoder: Encoder, chosen: Plan) -> None:
+    """Hold a model, in the process that is to serve it, against its files and the reference's vectors.
+
+    Raises ModelRefusedError if they have changed, or it gives other ones.
+    """
     for file in chosen.model.checkpoint.weights:
         file.check_unchanged()
-    encoder = _open(chosen)
     proof.hold(encoder, chosen.model.description, thoroughly=chosen.is_first)
-    return encoder
+    encoder.rest()
 
 
 def _open(chosen: Plan) -> Encoder:

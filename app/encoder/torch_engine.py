@@ -53,6 +53,14 @@ class TorchEncoder:
         """See `contract.Encoder.tokenizer`."""
         return self._batcher.tokenizer
 
+    def let_go(self) -> None:
+        """See `contract.Encoder.let_go`. It is never inherited: torch must not compute before a fork."""
+
+    take_over = let_go
+
+    def rest(self) -> None:
+        """See `contract.Encoder.rest`. torch keeps what it has."""
+
     def encode(self, texts: Sequence[Text], options: Options = DEFAULT, *, bounds: Bounds = NO_BOUNDS) -> Embeddings:
         """See `contract.Encoder.encode`."""
         started = time.perf_counter()

@@ -29,12 +29,12 @@ def observer(histogram: Histogram) -> Move:
     total: Any = histogram._sum
     if not isinstance(total, SharedValue):
         return histogram.observe
-    numbers, lock, sum_place = total.numbers, total.lock, total.place
+    owner, lock, sum_place = type(total), total.lock, total.place
     places = [bucket.place for bucket in histogram._buckets]
     bounds = histogram._upper_bounds
 
     def observe(amount: float) -> None:
-        bucket = places[bisect_left(bounds, amount)]
+        bucket, numbers = places[bisect_left(bounds, amount)], owner.numbers
         with lock:
             numbers[bucket] += 1
             numbers[sum_place] += amount

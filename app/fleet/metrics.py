@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 from prometheus_client.values import MutexValue
 
 from ..errors import ClientGoneError, DeadlineError, OverloadedError
-from .series import Store, value_class
+from .series import SharedValue, Store, value_class
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 BYTES = (64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216)
@@ -34,37 +34,55 @@ log = structlog.get_logger("serve-bert")
 disable_created_metrics()  # type: ignore[no-untyped-call]
 # Not those that a PROMETHEUS_MULTIPROC_DIR of somebody else's asks for.
 prometheus_client.values.ValueClass = MutexValue
-_store: Store | None = None
-
-
-def join(store: Store, slot: int) -> None:
-    """Make metrics created from now on move this slot's numbers. Call it in the worker, right after the fork."""
-    global _store  # noqa: PLW0603 - as with board.join
-    _store = store
-    if slot < store.size - 1:
-        prometheus_client.values.ValueClass = value_class(store, store.row(slot))
-    else:
-        log.warning("this worker's requests are not counted: the fleet is larger than at its start", slot=slot)
+_values: type[SharedValue] | None = None
+_of_fleet: Metrics | None = None
 
 
 def of_master(store: Store) -> Metrics:
-    """The master's own: they move the last row. Metrics created afterwards are plain again."""
-    with in_row(store, store.size - 1):
-        found = Metrics()
-        for reason in Reason:
-            found.restarts.labels(reason.value)
-        return found
+    """Made once, before the fork: the master moves the last row with them, and each worker its slot's."""
+    global _of_fleet  # noqa: PLW0603 - as with board.join
+    _keep_in(store)
+    found = _of_fleet = Metrics()
+    for reason in Reason:
+        found.restarts.labels(reason.value)
+    return found
+
+
+def join(store: Store, slot: int) -> None:
+    """Move this slot's numbers from now on. Call it in the worker, right after the fork."""
+    values = _keep_in(store)
+    if slot < store.size - 1:
+        values.numbers = store.row(slot)
+    else:
+        values.numbers = store.row(store.nobodys)
+        log.warning("this worker's requests are not counted: the fleet is larger than at its start", slot=slot)
+
+
+def of_process() -> Metrics:
+    """The fleet's, or new ones, where no master of ours forked this process."""
+    return _of_fleet or Metrics()
 
 
 @contextmanager
-def in_row(store: Store, row: int) -> Iterator[None]:
-    """Metrics, and series of them, that are created meanwhile move that row."""
-    before = prometheus_client.values.ValueClass
-    prometheus_client.values.ValueClass = value_class(store, store.row(row))
+def unseen() -> Iterator[None]:
+    """What is moved meanwhile, nobody reads."""
+    if not _values:
+        yield
+        return
+    before, _values.numbers = _values.numbers, _values.store.row(_values.store.nobodys)
     try:
         yield
     finally:
-        prometheus_client.values.ValueClass = before
+        _values.numbers = before
+
+
+def _keep_in(store: Store) -> type[SharedValue]:
+    """Have all numbers kept there."""
+    global _values  # noqa: PLW0603 - as with board.join
+    if not _values or _values.store is not store:
+        _values = value_class(store, store.size - 1)
+        prometheus_client.values.ValueClass = _values
+    return _values
 
 
 class Reason(enum.Enum):
@@ -90,7 +108,7 @@ class Metrics:
     """The series that requests move, and the master's."""
 
     def __init__(self) -> None:
-        self._store = _store
+        self._store = _values.store if _values else None
         registry = self.registry = CollectorRegistry()
         labels = ["route", "method", "status"]
         self.requests = Counter("bert_requests", "Requests answered.", labels, registry=registry)

@@ -1,8 +1,9 @@
 """The process model: how many workers, threads, what happens at fork, boot and death.
 
 The order of a start: settings are read (a bad one ends it here), the model is found and verified, what all workers
-need is imported, and only then the master listens and forks. The master loads no model. Each worker maps its own,
-checks itself against the reference's vectors, says on the board that it is ready, and then accepts.
+need is imported, made and rehearsed, and only then the master listens and forks. Each worker maps the weights as its
+own (or, where torch is the engine, loads them), checks itself against the reference's vectors, says on the board that
+it is ready, and then accepts.
 """
 
 from __future__ import annotations

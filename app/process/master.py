@@ -40,16 +40,16 @@ class Master:
             admin.join(server.cfg, self._settings.admin_bind)
             self._check(server)
             Arbiter.adopt(server)
+            # Slots for the old and the new workers of a reload, for some that are asked for (TTIN), and the master's.
+            server.store = Store(2 * server.cfg.workers + 64)
+            server.metrics = metrics.of_master(server.store)
             self._planning.first(server)
         except (ConfigurationError, ModelRefusedError) as error:
             sys.exit(f"serve-bert: {error}")
         except KeyboardInterrupt:
             sys.exit(130)
         server.board = board.Board(server.cfg.workers, server.cfg.threads)
-        # Slots for the old and the new workers of a reload, for some that are asked for (TTIN), and the master's.
-        server.store = Store(2 * server.cfg.workers + 64)
         server.handing = Handing()
-        server.metrics = metrics.of_master(server.store)
         logs.count_dropped(server.metrics.log_lines_dropped.inc)
         facts.tell(self._facts(server))
         self._advise(server.cfg.workers)

@@ -7,14 +7,17 @@ from typing import Any
 import msgspec
 import structlog
 
-from .. import assemble, encoder
+from .. import assemble, encoder, web
 from ..encoder import Checkpoint, Plan
 from ..errors import ConfigurationError, ModelRefusedError
 from ..fleet import boot, inheritance
 from ..settings import Settings
-from ..web.rehearsal import rehearse
+from ..web.services import Services
 from .forking import told
+from .rehearsal import rehearse
 
+# What gunicorn is asked to serve, in a checkout and once installed.
+OWN = f"{__package__.partition('.')[0]}:create_app()"
 log = structlog.get_logger("serve-bert")
 
 
@@ -28,7 +31,7 @@ class Planning:
         """Before the fleet listens. Raises ConfigurationError, ModelRefusedError."""
         server.plan = encoder.verify_and_plan(self._settings)
         server.replacements = 0
-        inheritance.import_shared(lambda: self._prepare(server.plan))
+        inheritance.import_shared(lambda: self._prepare(server, server.plan))
 
     def find(self) -> Checkpoint:
         """The long part of a reload, in a child: all that it makes beside the checkpoint is then in the cache."""
@@ -39,7 +42,7 @@ class Planning:
     def take(self, server: Any, checkpoint: Checkpoint) -> None:
         """The rest of it, in the master. Raises what refuses the model; then the old one stays."""
         plan = encoder.plan_as(self._settings, checkpoint)
-        self._prepare(plan)
+        self._prepare(server, plan)
         server.plan, server.replacements = plan, server.board.replacements
         server.board.forget_replacement()
 
@@ -53,7 +56,7 @@ class Planning:
         settings = msgspec.structs.replace(self._settings, **msgspec.json.decode(server.board.accepted))
         try:
             plan = encoder.verify_and_plan(settings)
-            self._prepare(plan)
+            self._prepare(server, plan)
         except (ModelRefusedError, ConfigurationError) as error:
             log.error("model refused, the old one stays", reason=str(error))
         except Exception as error:  # noqa: BLE001 - no memory, a full disk, a defect: the master must live
@@ -62,11 +65,20 @@ class Planning:
             server.plan, server.replacements = plan, server.board.replacements
             return
         log.error("successors get the model of the last plan", fingerprint=server.plan.model.fingerprint)
-        boot.assembled = assemble(self._settings)
+        boot.assembled, server.app.callable = assemble(self._settings), None
 
-    def _prepare(self, plan: Plan) -> None:
-        """What workers are to inherit. torch must not compute before a fork, so its engine is not rehearsed."""
+    def _prepare(self, server: Any, plan: Plan) -> None:
+        """What workers are to inherit: the application, and on our own engine its model, with which it is rehearsed.
+
+        torch must not compute before a fork. gunicorn has each worker find the application by its name, which copies
+        0.8 MB of pages: where that is ours, it is told that it has been found.
+        """
         encoder.import_engine(plan)
-        boot.assembled = assemble(self._settings)
+        app = assemble(self._settings)
         if plan.native:
-            rehearse(boot.assembled, self._settings, encoder.open_encoder(plan))
+            web.join_worker(app)
+            app.extensions[Services.NAME].encoder = encoder.guarded(encoder.open_encoder(plan), self._settings.lock)
+            rehearse(app)
+            app.extensions[Services.NAME].encoder.let_go()
+        boot.assembled = app
+        server.app.callable = app if plan.native and getattr(server.app, "app_uri", "") == OWN else None

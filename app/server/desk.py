@@ -11,8 +11,9 @@ import structlog
 
 from ..fleet.logs import frames
 from ..fleet.traffic import ANSWERED, AT_WORK
+from .arrival import Arrival
 from .clients import Clients
-from .connection import Arrival, Connection
+from .connection import Connection
 from .crew import Crew
 from .door import Door
 from .gateway import Answer, Printer

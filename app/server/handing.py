@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import orjson
 
 from ..fleet.traffic import GIVEN, TAKEN, nobodys_row
-from .connection import RAW_BYTES, Arrival, Connection
+from .arrival import Arrival
+from .connection import RAW_BYTES, Connection
 
 # What goes before the bytes.
 TOLD_BYTES = 256

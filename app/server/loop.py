@@ -23,6 +23,7 @@ from .crew import Crew
 from .desk import Desk
 from .door import Door, NoDescriptorError
 from .handing import Handing
+from .newcomers import NEWCOMER_S, Newcomers
 from .shedding import Shedding
 from .shift import Shift
 from .sorting import Sorting
@@ -33,11 +34,6 @@ SWEEP_S = 1.0
 # How often the queue is looked through, once nobody here has been able to answer for so long: probes are to be answered
 # within half a second, but where requests are short there is always somebody, and it would cost more than it gives.
 LOOK_S, LOOK_AFTER_S = 0.05, 0.15
-# Whose first bytes are here, but not all, gets so long until his worker turns to others: a body of some packets, or a
-# head and a body in two, are mostly whole by then, and the request would wait for the others'.
-NEWCOMER_S = 0.01
-# One who was waited for in vain is slow, and others may be: for so long, nobody else is waited for.
-UNFULFILLED_S = 1.0
 # At a fleet's end the master shuts the sockets for all once nobody waits on them, after half a second at most.
 SHUT_S = 0.6
 # A kept-alive client may be sending at the moment in which a worker stops.
@@ -70,12 +66,19 @@ class Loop:
         self._door = Door(listeners, handing, terms, self._poller, shedding)
         self._desk = Desk(host, terms, self._clients, self._crew, self._door)
         self._sorting = Sorting(self._door, handing, terms.admission, self._deal_with) if handing else None
-        self._newcomers: dict[Connection, float] = {}
-        self._waits_from_s = 0.0
+        self._newcomers = Newcomers()
         self._next_sweep_s = 0.0
         self._others: dict[int, Callable[[], object]] = {}
         self.call(self._alarm, self._on_alarm)
         self.call(self._at_clients.fileno(), self._serve_clients)
+
+    def close(self) -> None:
+        """Leave all clients, and give back what waiting takes."""
+        for connection in self._clients:
+            self._clients.close(connection)
+        self._poller.close()
+        self._at_clients.close()
+        os.close(self._alarm)
 
     def wake(self) -> None:
         """Have the loop look at once whether it is to go on. From any thread, and from a signal handler."""
@@ -122,7 +125,7 @@ class Loop:
                 else:
                     self._others.get(descriptor, _nothing)()
             self._desk.go_on_with_held()
-            self._forget_newcomers()
+            self._newcomers.forget()
             if is_full:
                 with self._nobody_to_answer():
                     self._look_through()
@@ -208,22 +211,12 @@ class Loop:
             return True
         if connection:
             self._deal_with(connection)
-            now_s = time.monotonic()
-            if connection.is_coming and now_s >= self._waits_from_s:
-                self._newcomers[connection] = now_s
+            self._newcomers.add(connection)
         return bool(connection)
 
     def _deal_with(self, connection: Connection) -> None:
         self._clients.add(connection)
         self._desk.greet(connection)
-
-    def _forget_newcomers(self) -> None:
-        if self._newcomers:
-            now_s = time.monotonic()
-            coming = {one: came_s for one, came_s in self._newcomers.items() if one.is_coming}
-            self._newcomers = {one: came_s for one, came_s in coming.items() if came_s > now_s - NEWCOMER_S}
-            if len(self._newcomers) < len(coming):
-                self._waits_from_s = now_s + UNFULFILLED_S
 
 
 def _keep(_connection: Connection) -> bool:

@@ -13,7 +13,8 @@ import socket
 from typing import Any
 
 from .admission import Admission
-from .connection import RECEIVED_BYTES, Arrival
+from .arrival import Arrival
+from .connection import RECEIVED_BYTES
 from .parser import Request
 from .refusals import Refusals
 

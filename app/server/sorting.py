@@ -11,7 +11,8 @@ import socket
 from collections.abc import Callable, Iterable
 
 from .admission import Admission
-from .connection import Arrival, Connection
+from .arrival import Arrival
+from .connection import Connection
 from .door import Door
 from .handing import Handing
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ..errors import RequestError
@@ -44,6 +44,26 @@ class Terms:
     """The row of ../fleet/traffic.py in which this is counted."""
     is_for_admin: bool = False
     """Whether these are the attendant's clients."""
+
+    def of_attendant(self) -> Terms:
+        """Of who asks at an address of its own: nobody is refused there, or counted."""
+        return replace(self, threads=1, is_for_admin=True, admission=Admission(), traffic=nobodys_row())
+
+
+def terms_of(worker: Any, traffic: memoryview) -> Terms:
+    """What a worker of gunicorn's was told by its configuration, and by whoever forked it."""
+    cfg = worker.cfg
+    return Terms(
+        Limits(cfg.limit_request_line, cfg.limit_request_fields, cfg.limit_request_field_size, worker.body_bytes),
+        Patience(worker.client_timeout_s, cfg.keepalive),
+        cfg.worker_connections,
+        cfg.threads,
+        Trust(cfg.forwarded_allow_ips),
+        Trust(cfg.proxy_allow_ips),
+        cfg.proxy_protocol,
+        worker.admission,
+        traffic,
+    )
 
 
 class Host(Protocol):

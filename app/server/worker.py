@@ -15,7 +15,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
 from threading import Thread
 from typing import Any
 
@@ -28,13 +27,11 @@ from ..fleet.heartbeat import Heartbeat
 from ..fleet.logs import flush, frames
 from ..fleet.memory import tell_own
 from ..fleet.metrics import Metrics
-from ..fleet.traffic import Pace, nobodys_row
+from ..fleet.traffic import Pace
 from .admission import Admission
-from .environ import Trust
 from .handing import Handing
 from .loop import Loop
-from .parser import Limits
-from .terms import Patience, Terms
+from .terms import terms_of
 from .watch import SHARE, Watch
 
 HEARTBEAT_S = 1.0
@@ -114,10 +111,10 @@ class Worker(Stock):  # type: ignore[misc]
         watch = self.watch = Watch(self.cfg.timeout)
         self.pace = Pace(own_readiness().board.traffic)
         self.admission.find_retry_after_s = lambda: self.pace.retry_after_s(self.queue_depth(), time.monotonic())
-        terms = self._terms()
+        terms = terms_of(self, own_readiness().traffic)
         public, admin = self._listeners()
         self.loop = Loop(self, public, terms, watch, self.handing)
-        attendant = Loop(self, admin, _of_attendant(terms), watch)
+        attendant = Loop(self, admin, terms.of_attendant(), watch)
         attendant.call(self.PIPE[0], self._hear)
         self.loop.be_stood_in_for(attendant)
         Thread(target=self._serve, args=(self.loop,), name="serving", daemon=True).start()
@@ -201,26 +198,7 @@ class Worker(Stock):  # type: ignore[misc]
             self.ends_by_s = min(self.ends_by_s, now_s + grace_s)
             self.loop.wake()
 
-    def _terms(self) -> Terms:
-        cfg = self.cfg
-        return Terms(
-            Limits(cfg.limit_request_line, cfg.limit_request_fields, cfg.limit_request_field_size, self.body_bytes),
-            Patience(self.client_timeout_s, cfg.keepalive),
-            cfg.worker_connections,
-            cfg.threads,
-            Trust(cfg.forwarded_allow_ips),
-            Trust(cfg.proxy_allow_ips),
-            cfg.proxy_protocol,
-            self.admission,
-            own_readiness().traffic,
-        )
-
     def _listeners(self) -> tuple[list[socket.socket], list[socket.socket]]:
         """Those for everybody, and those that the attendant serves."""
         admin = [listener.sock for listener in self.sockets if self.is_for_admin(listener)]
         return [listener.sock for listener in self.sockets if listener.sock not in admin], admin
-
-
-def _of_attendant(terms: Terms) -> Terms:
-    """Of who asks at an address of its own: nobody is refused there, or counted."""
-    return replace(terms, threads=1, is_for_admin=True, admission=Admission(), traffic=nobodys_row())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from flask import Flask
 
+from ..fleet.board import own_readiness
+from ..fleet.metrics import of_process
 from ..settings import Settings
 from . import admin, attended, auth, cors, dialects, docs, failures, hooks, info, metrics, page, probes
 from .lean import App
@@ -29,7 +31,11 @@ def init_app(app: App, settings: Settings) -> None:
     app.know_routes()
 
 
-def join_worker(app: Flask, services: Services) -> None:
-    """Give the application what is this worker's own, after the fork."""
-    app.extensions[Services.NAME] = services
+def join_worker(app: Flask) -> None:
+    """Give the application what is this process's own: after a fork its row of the board, all else is inherited."""
+    services: Services | None = app.extensions.get(Services.NAME)
+    if services:
+        services.readiness = own_readiness()
+        return
+    services = app.extensions[Services.NAME] = Services(app.extensions["settings"], of_process(), own_readiness())
     services.metrics.start_at_zero(FROM_ZERO, statuses=(200, 400, 401, 413, 415, 422, 500, 503))

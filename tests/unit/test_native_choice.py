@@ -68,11 +68,11 @@ def test_the_least_sum_is_the_fastest() -> None:
 
 @contextmanager
 def made_slow(monkeypatch: pytest.MonkeyPatch, slow: Callable[[str], bool]) -> Iterator[None]:
-    """Some paths take 2 ms of CPU more."""
+    """Some paths take 10 ms of CPU more."""
     sound, indices = Forward.states, {index: name for name, index in library.paths().items()}
 
     def states(self: Forward, *laid_out: np.ndarray) -> np.ndarray:
-        until = time.thread_time() + 0.002
+        until = time.thread_time() + 0.01
         while slow(indices[self._path]) and time.thread_time() < until:
             pass
         return sound(self, *laid_out)

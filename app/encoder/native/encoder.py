@@ -30,7 +30,8 @@ class NativeEncoder:
     def __init__(self, model: Model, prepared: Prepared) -> None:
         """Map the packed file and hold the path against the plain one. Raises ModelRefusedError if they differ."""
         architecture = prepared.architecture
-        weights = Weights(TensorFile(prepared.packed.descriptor), architecture, prepared.precision)
+        self._prepared, self._file = prepared, TensorFile(prepared.packed.descriptor)
+        weights = Weights(self._file, architecture, prepared.precision)
         try:
             selfcheck.compare(weights, prepared.isa, prepared.precision, model.max_tokens, prepared.witness)
         except WrongPathError as error:
@@ -47,9 +48,22 @@ class NativeEncoder:
             dimension=self._dimension,
             isa=prepared.isa,
             sums=prepared.sums,
-            packed_sha256=TensorFile(prepared.packed.descriptor).metadata["payload_sha256"],
+            packed_sha256=self._file.metadata["payload_sha256"],
             measured_ms=choice.in_ms(prepared.choice.times),
         )
+
+    def let_go(self) -> None:
+        """See `contract.Encoder.let_go`."""
+        self._forward.rest()
+        self._file.unmap()
+
+    def take_over(self) -> None:
+        """See `contract.Encoder.take_over`."""
+        self._file.map_again(self._prepared.packed.descriptor)
+
+    def rest(self) -> None:
+        """See `contract.Encoder.rest`."""
+        self._forward.rest()
 
     def encode(self, texts: Sequence[Text], options: Options = DEFAULT, *, bounds: Bounds = NO_BOUNDS) -> Embeddings:
         """See `contract.Encoder.encode`. Equal texts are computed once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from ctypes import byref
@@ -124,11 +125,17 @@ class Forward:
         try:
             scratch = self._spare.pop()
         except IndexError:
-            scratch = library.aligned(self._scratch_bytes)
+            # Of its own, so that `rest` gives it back to the system; private, for a fork must not share it.
+            pages = mmap.mmap(-1, self._scratch_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            scratch = np.frombuffer(pages, np.uint8)
         try:
             yield scratch
         finally:
             self._spare.append(scratch)
+
+    def rest(self) -> None:
+        """Give back all scratch that is not in use."""
+        self._spare.clear()
 
     def _dense(self, linear: library.Linear, activation: str, inputs: np.ndarray) -> np.ndarray:
         inputs = np.ascontiguousarray(inputs)

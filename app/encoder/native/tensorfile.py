@@ -7,6 +7,7 @@ packed file's header is known to the byte (packed.py), so nothing unchecked come
 
 from __future__ import annotations
 
+import ctypes
 import json
 import mmap
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from typing import Protocol
 import numpy as np
 
 DTYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16, "I8": np.int8}
+# Of <sys/mman.h> on Linux, the same on every processor that we know.
+MAP_FIXED, PROT_NONE = 0x10, 0
 FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
 """In which a source may hold its weights."""
 
@@ -38,6 +41,22 @@ class TensorFile:
         self.metadata: dict[str, str] = header.pop("__metadata__", {})
         self._tensors = header
         self._start = 8 + header_bytes
+
+    def unmap(self) -> None:
+        """Leave nothing there but its place: who reads an array before it is mapped again dies. Raises OSError."""
+        self._put(PROT_NONE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1)
+
+    def map_again(self, descriptor: int) -> None:
+        """The same file, mapped by this process, in the place where the one that forked it had it. Raises OSError."""
+        self._put(mmap.PROT_READ, mmap.MAP_PRIVATE, descriptor)
+
+    def _put(self, protection: int, flags: int, descriptor: int) -> None:
+        here = np.frombuffer(self._mapping, np.uint8)
+        put = ctypes.CDLL(None, use_errno=True).mmap
+        put.restype = ctypes.c_void_p
+        put.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long)
+        if put(here.ctypes.data, here.nbytes, protection, flags | MAP_FIXED, descriptor, 0) != here.ctypes.data:
+            raise OSError(ctypes.get_errno(), "the packed file cannot be mapped where it was")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tensors)
