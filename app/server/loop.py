@@ -156,6 +156,7 @@ class Loop:
         poller, clients = attendant._poller, self._at_clients.fileno()
         attendant._others[clients] = _nothing
         poller.register(clients, select.EPOLLONESHOT)
+        self._shift.wake = attendant.wake
         self._shift.bell = lambda wanted: poller.modify(clients, select.EPOLLONESHOT | (select.EPOLLIN * wanted))
 
     @contextmanager

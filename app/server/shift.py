@@ -8,8 +8,8 @@ from threading import Lock
 
 # Shorter requests are over before it is worth another thread's while.
 AFTER_S = 0.02
-# How often to look whether there is anything to do while nothing rings.
-IDLE_S = 0.2
+# How often to look whether there is anything to do while requests come, and while none does.
+TICK_S, IDLE_S = 0.2, 1.0
 
 
 class Shift:
@@ -19,13 +19,23 @@ class Shift:
         self.turn = Lock()
         self.bell: Callable[[bool], None] | None = None
         """Has the attendant woken by what the clients do, once, or no more."""
+        self.wake: Callable[[], None] = lambda: None
+        """Has the attendant look at once."""
         self._is_needed = is_needed
+        self._begun = self._seen = 0
+        """Requests that the serving thread went to, and how many of them the attendant knew of when it last looked."""
+        self._is_asleep = False
+        """Whether the attendant looks once in IDLE_S alone."""
         self._is_set = False
         self._away_since_s: float | None = None
 
     def away(self) -> None:
         """The serving thread, which has the turn, goes to a request."""
         self._away_since_s = time.monotonic()
+        self._begun += 1
+        if self._is_asleep:
+            self._is_asleep = False
+            self.wake()
         if self._is_needed():
             self._set_bell(wanted=True)
         self.turn.release()
@@ -38,9 +48,12 @@ class Shift:
 
     def stand_in(self) -> float:
         """In the attendant: 0 if it has the turn now, until it calls `leave`; else seconds until it may be worth it."""
+        # Said before it is looked whether the thread is away, so that one or the other is seen.
+        self._is_asleep, self._seen = self._begun == self._seen, self._begun
         since_s = self._away_since_s
         if since_s is None:
-            return IDLE_S
+            return IDLE_S if self._is_asleep else TICK_S
+        self._is_asleep = False
         left_s = since_s + AFTER_S - time.monotonic()
         if left_s > 0:
             return left_s
@@ -48,7 +61,7 @@ class Shift:
             return AFTER_S
         if self._away_since_s is None:
             self.turn.release()
-            return IDLE_S
+            return TICK_S
         return 0.0
 
     def away_s(self) -> float:

@@ -14,6 +14,7 @@ from app.fleet.traffic import ANSWERED, AT_WORK, GIVEN, MOST_RETRY_AFTER_S, TAKE
 from app.server.admission import TIMEOUT, Admission, timeout_s
 from app.server.handing import Comer, Handing
 from app.server.shedding import whole_request
+from app.server.shift import AFTER_S, IDLE_S, TICK_S, Shift
 from app.server.sorting import probe_pattern
 from app.server.watch import Watch
 from tests.unit.loops import GET, received, serving, two_workers
@@ -266,3 +267,19 @@ def test_the_reasons_are_those_of_the_metrics() -> None:
         "deadline",
         "client_gone",
     ]
+
+
+def test_the_attendant_looks_seldom_while_nobody_comes_and_is_woken_by_the_first_who_does() -> None:
+    rung: list[bool] = []
+    shift = Shift(lambda: False)
+    shift.wake = lambda: rung.append(True)
+    assert shift.stand_in() == IDLE_S
+    for _ in range(2):
+        shift.turn.acquire()
+        shift.away()
+        assert rung == [True], "once; then it looks often"
+        assert 0 < shift.stand_in() <= AFTER_S
+        shift.back()
+        shift.turn.release()
+        assert shift.stand_in() == TICK_S
+    assert shift.stand_in() == IDLE_S
