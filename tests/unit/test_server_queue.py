@@ -273,13 +273,22 @@ def test_the_attendant_looks_seldom_while_nobody_comes_and_is_woken_by_the_first
     rung: list[bool] = []
     shift = Shift(lambda: False)
     shift.wake = lambda: rung.append(True)
-    assert shift.stand_in() == IDLE_S
-    for _ in range(2):
+
+    def request(*, looks: bool) -> None:
         shift.turn.acquire()
         shift.away()
-        assert rung == [True], "once; then it looks often"
-        assert 0 < shift.stand_in() <= AFTER_S
+        if looks:
+            assert 0 < shift.stand_in() <= AFTER_S
         shift.back()
         shift.turn.release()
-        assert shift.stand_in() == TICK_S
+
     assert shift.stand_in() == IDLE_S
+    request(looks=True)
+    request(looks=False)
+    assert rung == [True], "once; then it looks often"
+    assert shift.stand_in() == TICK_S
+    request(looks=False)
+    assert shift.stand_in() == TICK_S
+    assert shift.stand_in() == IDLE_S
+    request(looks=True)
+    assert rung == [True, True]
