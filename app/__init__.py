@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from .encoder import Plan
     from .settings import Settings
+    from .web.lean import App
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -40,7 +41,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-def assemble(settings: Settings) -> Flask:
+def assemble(settings: Settings) -> App:
     """All of the application that workers have in common: routes, hooks, error answers.
 
     The master does this before it forks. Done in each worker it would write to the pages of every module it touches,

@@ -22,6 +22,14 @@ def import_shared(import_engine: Callable[[], None]) -> None:
     _tidy_heap()
 
 
+def share_again() -> None:
+    """After a reload: what was replaced is collected, which was frozen, and what is new is frozen in its place."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+    _tidy_heap()
+
+
 def _tidy_heap() -> None:
     """Have the C library (glibc) join and give back what was freed; a worker that did it would copy pages for it."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

@@ -12,6 +12,7 @@ from ..encoder import Checkpoint, Plan
 from ..errors import ConfigurationError, ModelRefusedError
 from ..fleet import boot, inheritance
 from ..settings import Settings
+from ..web.lean import App
 from ..web.services import Services
 from .forking import told
 from .rehearsal import rehearse
@@ -43,6 +44,7 @@ class Planning:
         """The rest of it, in the master. Raises what refuses the model; then the old one stays."""
         plan = encoder.plan_as(self._settings, checkpoint)
         self._prepare(server, plan)
+        inheritance.share_again()
         server.plan, server.replacements = plan, server.board.replacements
         server.board.forget_replacement()
 
@@ -65,7 +67,7 @@ class Planning:
             server.plan, server.replacements = plan, server.board.replacements
             return
         log.error("successors get the model of the last plan", fingerprint=server.plan.model.fingerprint)
-        boot.assembled, server.app.callable = assemble(self._settings), None
+        self._assembled(server, assemble(self._settings), is_whole=False)
 
     def _prepare(self, server: Any, plan: Plan) -> None:
         """What workers are to inherit: the application, and on our own engine its model, with which it is rehearsed.
@@ -80,5 +82,12 @@ class Planning:
             app.extensions[Services.NAME].encoder = encoder.guarded(encoder.open_encoder(plan), self._settings.lock)
             rehearse(app)
             app.extensions[Services.NAME].encoder.let_go()
+        self._assembled(server, app, is_whole=bool(plan.native))
+
+    @staticmethod
+    def _assembled(server: Any, app: App, *, is_whole: bool) -> None:
+        """What is inherited from now on; the model of the one before is let go, which has cycles, but is frozen."""
+        if boot.assembled:
+            boot.assembled.extensions.pop(Services.NAME, None)
         boot.assembled = app
-        server.app.callable = app if plan.native and getattr(server.app, "app_uri", "") == OWN else None
+        server.app.callable = app if is_whole and getattr(server.app, "app_uri", "") == OWN else None
