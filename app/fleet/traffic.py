@@ -69,9 +69,9 @@ class Pace:
             self._seen.popleft()
 
     def retry_after_s(self, waiting: int, now_s: float) -> int:
-        """How long it will take to answer so many: whole seconds, 1 at least."""
+        """How long it will take to answer so many: whole seconds, 1 at least. None answered lately tells nothing."""
         self.look(now_s)
         (began_s, before), (ended_s, answered) = self._seen[0], self._seen[-1]
         if answered == before:
-            return MOST_RETRY_AFTER_S
+            return round(WINDOW_S)
         return min(max(1, math.ceil(waiting * (ended_s - began_s) / (answered - before))), MOST_RETRY_AFTER_S)

@@ -14,10 +14,12 @@ from .. import load_model, web
 from ..errors import ModelRefusedError
 from ..fleet import board, logs, metrics
 from ..server.admission import Admission
-from ..web import attended, failures
+from ..web import attended, cors, failures
 from ..web.services import Services
 from . import admin
 
+# Of who is turned away, beside what every answer has.
+TOLD = ("X-Request-Id", "X-Queue-Time", "Retry-After")
 log = structlog.get_logger("serve-bert")
 
 
@@ -47,6 +49,7 @@ def post_worker_init(worker: Any) -> None:
     worker.is_for_admin = lambda listener: admin.is_at(listener, services.settings.admin_bind)
     worker.admission = Admission(services.settings.max_queue_ms / 1000, attended.paths(worker.wsgi))
     worker.tell, worker.routes = failures.told, attended.all_paths(worker.wsgi)
+    worker.allow = lambda origin: cors.allowing(services.settings, origin, TOLD)
     services.queue_depth = worker.queue_depth
     logs.count_dropped(worker.metrics.log_lines_dropped.inc)
     try:

@@ -57,6 +57,10 @@ class Stage:
     def count_request(self) -> None:
         """Nobody counts."""
 
+    def allow(self, _origin: str) -> tuple[()]:
+        """Nobody is refused."""
+        return ()
+
     def tell(self, path: str, error: RequestError, request_id: str) -> bytes:
         """See `Host`."""
         return failures.told(path, error, request_id)

@@ -32,9 +32,13 @@ class Admission:
     _overloaded: OverloadedError | None = None
     _found_s: float = 0.0
 
+    def is_exempt(self, environ: dict[str, Any]) -> bool:
+        """Whether it is answered however long it has waited: a probe, or a browser's question, which take no time."""
+        return environ["PATH_INFO"] in self.exempt or environ["REQUEST_METHOD"] == "OPTIONS"
+
     def refusal(self, environ: dict[str, Any], waited_s: float) -> RequestError | None:
         """Why a request that has waited so long is not answered; None: it is."""
-        if environ["PATH_INFO"] in self.exempt:
+        if self.is_exempt(environ):
             return None
         if TIMEOUT in environ and waited_s >= (own_s := timeout_s(environ) or waited_s + 1):
             return DeadlineError(own_s)

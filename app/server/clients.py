@@ -43,7 +43,9 @@ class Clients:
         self._all[connection.sock.fileno()] = connection
 
     def close(self, connection: Connection) -> None:
-        """The end of one."""
+        """The end of one, unless it has ended."""
+        if not self.has(connection):
+            return
         self._keep(connection, is_kept=False)
         self._watch(connection, 0)
         del self._all[connection.sock.fileno()]

@@ -78,7 +78,7 @@ class Desk:
             if parser.requests:
                 if self._turns_away(connection, parser.requests[0]):
                     parser.requests.clear()
-                elif self.pass_on and not self._is_exempt(parser.requests[0]):
+                elif self.pass_on and not self._terms.admission.is_exempt(parser.requests[0].environ):
                     self._pass_on(connection, self.pass_on)
                     return
                 else:
@@ -121,12 +121,9 @@ class Desk:
         connection.is_closing = True
         return True
 
-    def _is_exempt(self, request: Request) -> bool:
-        return request.environ["PATH_INFO"] in self._terms.admission.exempt
-
     def _answer(self, connection: Connection, request: Request) -> None:
         connection.forget_raw()
-        if not self._is_exempt(request):
+        if not self._terms.admission.is_exempt(request.environ):
             self._terms.traffic[AT_WORK] += 1
         ask = self._crew.answer_at_once if self.pass_on else self._crew.answer
         answer = ask(connection, request)
@@ -135,7 +132,7 @@ class Desk:
 
     def _send(self, connection: Connection, request: Request, answer: Answer | Exception) -> None:
         connection.is_working = False
-        if not self._is_exempt(request):
+        if not self._terms.admission.is_exempt(request.environ):
             self._terms.traffic[AT_WORK] -= 1
             self._terms.traffic[ANSWERED] += 1
         keep_alive = not isinstance(answer, Exception) and request.keep_alive and self._may_keep()

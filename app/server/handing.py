@@ -89,10 +89,10 @@ class Handing:
             data, ancillary, _, _ = self._taking.recvmsg(TOLD_BYTES + RAW_BYTES, socket.CMSG_SPACE(4))
         except OSError:
             return None
+        self.traffic[TAKEN] += 1
         descriptors = _descriptors(ancillary)
         if not descriptors:
             return None
-        self.traffic[TAKEN] += 1
         told, _, raw = data.partition(b"\n")
         address, port, is_used = orjson.loads(told)
         return Comer(socket.socket(fileno=descriptors[0]), (address, port), is_used, raw)

@@ -9,7 +9,6 @@ have come whole to other workers, and looks through the queue (sorting.py).
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import socket
@@ -169,8 +168,10 @@ class Loop:
 
     def _look_through(self) -> None:
         if self._sorting and self._host.is_serving:
-            with contextlib.suppress(NoDescriptorError):
+            try:
                 self._sorting.look_through()
+            except NoDescriptorError:
+                self._clients.give_up_one()
 
     def abandon(self) -> None:
         """By the attendant, before this process is ended: give others whoever can be given."""
@@ -202,8 +203,6 @@ class Loop:
 
     def _let_in(self, descriptor: int) -> bool:
         """Let one in, and answer at once if the request is there. Whether there was anybody."""
-        if len(self._clients) >= self._terms.connections:
-            self._clients.give_up_one()
         try:
             connection = self._door.let_in(descriptor)
         except NoDescriptorError:
@@ -216,6 +215,8 @@ class Loop:
         return bool(connection)
 
     def _deal_with(self, connection: Connection) -> None:
+        if len(self._clients) >= self._terms.connections:
+            self._clients.give_up_one()
         self._clients.add(connection)
         self._desk.greet(connection)
 

@@ -34,7 +34,7 @@ class Turned(NamedTuple):
 
     reason: str
     status: int
-    path: str
+    route: str
     method: str
 
 
@@ -66,7 +66,10 @@ class Refusals:
         more = f"X-Queue-Time: {waited_s * 1000:.0f}\r\n"
         if isinstance(error, OverloadedError):
             more += f"Retry-After: {error.retry_after_s}\r\n"
-        return _head(error.status, request_id, body, more) + body
+        if origin := request.environ.get("HTTP_ORIGIN"):
+            more += "".join(f"{name}: {value}\r\n" for name, value in self._host.allow(origin))
+        head = _head(error.status, request_id, body, more)
+        return head if request.environ["REQUEST_METHOD"] == "HEAD" else head + body
 
     def pass_over(self, request: Request, waited_s: float) -> None:
         """A request whose client has gone before its turn: nothing is computed, and nobody would read an answer."""
@@ -84,15 +87,14 @@ class Refusals:
             log.warning("requests turned away", reason=reason, requests=len(waits_s), longest_queue_ms=longest_ms)
 
     def _note(self, error: RequestError, environ: dict[str, Any], waited_s: float) -> None:
-        self._waits_s[Turned(error.kind, error.status, environ["PATH_INFO"], environ["REQUEST_METHOD"])].append(
-            waited_s
-        )
+        path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+        route = path if path in self._host.routes else UNMATCHED
+        method = method if method in METHODS else OTHER_METHOD
+        self._waits_s[Turned(error.kind, error.status, route, method)].append(waited_s)
 
     def _count(self, turned: Turned, waits_s: list[float]) -> None:
         if metrics := self._host.metrics:
-            route = turned.path if turned.path in self._host.routes else UNMATCHED
-            method = turned.method if turned.method in METHODS else OTHER_METHOD
-            metrics.requests.labels(route, method, str(turned.status)).inc(len(waits_s))
+            metrics.requests.labels(turned.route, turned.method, str(turned.status)).inc(len(waits_s))
             metrics.turned_away.labels(turned.reason).inc(len(waits_s))
             for waited_s in waits_s:
                 metrics.queue_seconds.observe(waited_s)

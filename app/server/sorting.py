@@ -66,6 +66,6 @@ class Sorting:
 
 
 def probe_pattern(paths: Iterable[str]) -> re.Pattern[bytes]:
-    """What begins a request for one of these paths; nothing, if there are none."""
+    """What begins a request for one of these paths, or a browser's question before another."""
     alternatives = "|".join(map(re.escape, sorted(paths))) or "(?!)"
-    return re.compile(rf"(?:PROXY [^\r\n]*\r\n)?(?:GET|HEAD) (?:{alternatives})[ ?]".encode())
+    return re.compile(rf"(?:PROXY [^\r\n]*\r\n)?(?:OPTIONS /|(?:GET|HEAD) (?:{alternatives})[ ?])".encode())

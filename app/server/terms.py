@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -82,6 +82,10 @@ class Host(Protocol):
     @property
     def routes(self) -> Container[str]:
         """Paths that the application has, and metrics may name."""
+        ...
+
+    def allow(self, origin: str) -> Iterable[tuple[str, str]]:
+        """Headers by which a browser lets the page of that origin read an answer."""
         ...
 
     @property

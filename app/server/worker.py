@@ -14,7 +14,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import Thread
 from typing import Any
 
@@ -51,6 +51,8 @@ class Worker(Stock):  # type: ignore[misc]
     """Whether one of `sockets` is the attendant's."""
     admission: Admission
     tell: Callable[[str, RequestError, str], bytes]
+    """See `Host`."""
+    allow: Callable[[str], Iterable[tuple[str, str]]]
     """See `Host`."""
     routes: frozenset[str]
     """See `Host`."""

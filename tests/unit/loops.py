@@ -44,6 +44,10 @@ class Service:
         self.answered += 1
 
     @staticmethod
+    def allow(origin: str) -> list[tuple[str, str]]:
+        return [("Access-Control-Allow-Origin", origin)]
+
+    @staticmethod
     def tell(path: str, error: RequestError, request_id: str) -> bytes:
         return f"{path}|{error.message}|{request_id}".encode()
 

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import time
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,12 +14,15 @@ from typing import Any
 import pytest
 from gunicorn.config import Config
 
+from app import encoder, load_model, settings
 from app.errors import ConfigurationError
-from app.fleet import cores
+from app.fleet import boot, cores
 from app.process import ending, forking, handover, sockets
 from app.process.forking import how
 from app.process.handover import Handover
 from app.process.master import Master
+from app.process.planning import Planning
+from app.web.services import Services
 
 
 def ended(pid: int) -> dict[str, Any]:
@@ -165,3 +169,22 @@ def test_quiet_is_a_while_without_anybody(monkeypatch: pytest.MonkeyPatch) -> No
     assert not quiet.is_long(0)
     now_s += ending.QUIET_S
     assert quiet.is_long(0)
+
+
+def test_what_is_inherited_is_whole_but_for_its_weights_and_a_reload_lets_it_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(boot, "assembled", None)
+    found = settings.load({"BERT_ENGINE": "native"})
+    planning, server = Planning(found), SimpleNamespace(app=SimpleNamespace(app_uri="app:create_app()"))
+    plan = encoder.verify_and_plan(found)
+    planning._prepare(server, plan)
+    app = server.app.callable
+    assert app is boot.assembled
+    inherited = weakref.ref(app.extensions[Services.NAME].encoder)
+    load_model(app, plan)
+    answer = app.test_client().post("/predict", json={"text": "Hello"})
+    assert (answer.status_code, len(answer.json["embeddings"][0])) == (200, 384)
+    planning._prepare(server, plan)
+    assert boot.assembled is server.app.callable is not app
+    assert inherited() is None

@@ -10,7 +10,7 @@ import pytest
 
 from app.errors import ClientGoneError, DeadlineError, OverloadedError, RequestError
 from app.fleet.board import Board
-from app.fleet.traffic import ANSWERED, AT_WORK, GIVEN, MOST_RETRY_AFTER_S, TAKEN, Pace
+from app.fleet.traffic import ANSWERED, AT_WORK, GIVEN, MOST_RETRY_AFTER_S, TAKEN, WINDOW_S, Pace
 from app.server.admission import TIMEOUT, Admission, timeout_s
 from app.server.handing import Comer, Handing
 from app.server.shedding import whole_request
@@ -44,14 +44,16 @@ def admission(max_queue_s: float = 0.15) -> Admission:
 def test_by_how_long_it_has_waited(
     path: str, told: str | None, waited_s: float, expected: type[RequestError] | None
 ) -> None:
-    environ = {"PATH_INFO": path} | ({TIMEOUT: told} if told else {})
+    environ = {"PATH_INFO": path, "REQUEST_METHOD": "POST"} | ({TIMEOUT: told} if told else {})
     found = admission().refusal(environ, waited_s)
     assert type(found) is (expected or type(None))
+    assert admission().refusal(environ | {"REQUEST_METHOD": "OPTIONS"}, waited_s) is None, "a browser's question"
 
 
 def test_without_a_limit_nobody_waits_too_long() -> None:
-    assert admission(0).refusal({"PATH_INFO": "/"}, 1e6) is None
-    assert isinstance(admission(0).refusal({"PATH_INFO": "/", TIMEOUT: "50"}, 1), DeadlineError)
+    environ = {"PATH_INFO": "/", "REQUEST_METHOD": "POST"}
+    assert admission(0).refusal(environ, 1e6) is None
+    assert isinstance(admission(0).refusal(environ | {TIMEOUT: "50"}, 1), DeadlineError)
 
 
 @pytest.mark.parametrize("told", ["", "0", "-1", "1.5", "1e3", " 5", "5 ", "٣", "9999999999", "050"])
@@ -109,9 +111,22 @@ def test_anything_else_is_left_to_the_parser(data: bytes) -> None:
     assert whole_request(data) is None
 
 
+def test_a_hostile_head_costs_no_more_than_it_is_long() -> None:
+    """Minutes, were the spaces of a value matched in more than one way."""
+    for begun in (b"x-request-id:", b"x-request-id: a", b"origin:"):
+        head = GET[:-2] + begun + b" " * 60_000
+        assert whole_request(head + b"\nfoo: bar\r\n\r\n") is not None
+        assert whole_request(head + b"\r\n\r\n") is not None
+
+
 def test_what_begins_a_probe() -> None:
     pattern = probe_pattern(["/livez", "/readyz"])
-    for begun in (b"GET /livez HTTP/1.1", b"HEAD /readyz?verbose HTTP", b"PROXY TCP4 a b 1 2\r\nGET /livez HTTP/1.1"):
+    for begun in (
+        b"GET /livez HTTP/1.1",
+        b"HEAD /readyz?verbose HTTP",
+        b"PROXY TCP4 a b 1 2\r\nGET /livez HTTP/1.1",
+        b"OPTIONS /a",
+    ):
         assert pattern.match(begun)
     for begun in (b"", b"GET /livezz HTTP/1.1", b"POST /livez HTTP", b"GET /predict HTTP", b"GET /live"):
         assert not pattern.match(begun)
@@ -121,14 +136,16 @@ def test_what_begins_a_probe() -> None:
 def test_a_rate_is_what_all_workers_answered_lately() -> None:
     traffic = Board().traffic
     pace = Pace(traffic)
-    assert pace.retry_after_s(5, 100.0) == MOST_RETRY_AFTER_S, "nothing is known yet"
+    assert pace.retry_after_s(5, 100.0) == WINDOW_S, "nothing is known yet"
     traffic.row(0)[ANSWERED] += 30
     traffic.row(3)[ANSWERED] += 10
     assert pace.retry_after_s(100, 102.0) == 5
     assert pace.retry_after_s(1, 102.1) == 1
     for now_s in (104.0, 106.0, 108.0):
         pace.look(now_s)
-    assert pace.retry_after_s(100, 110.0) == MOST_RETRY_AFTER_S, "nothing was answered in the last seconds"
+    assert pace.retry_after_s(100, 110.0) == WINDOW_S, "nothing was answered in the last seconds"
+    traffic.row(0)[ANSWERED] += 1
+    assert pace.retry_after_s(1000, 110.5) == MOST_RETRY_AFTER_S
 
 
 def test_what_is_counted_of_a_slot_outlives_its_worker_but_for_what_it_was_at() -> None:
@@ -185,6 +202,37 @@ def test_whoever_takes_up_what_has_waited_too_long_says_so(pieces: list[bytes]) 
         assert received(busy, 0.2).endswith(b"hello")
         assert served.asked().endswith(b"hello")
         assert served.service.answered == 2
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_a_refusal_is_one_to_a_page_and_to_who_asks_for_the_head_alone(pieces: int) -> None:
+    asked = b"HEAD / HTTP/1.1\r\nHost: x\r\nOrigin: https://a.example\r\n\r\n"
+    with serving(admission=admission()) as served:
+        busy = served.connected(WAIT)
+        time.sleep(0.1)
+        late = served.connected(asked if pieces == 1 else asked[:9])
+        if pieces == 2:
+            time.sleep(0.05)
+            late.sendall(asked[9:])
+        time.sleep(0.3)
+        served.service.go.set()
+        head, _, body = received(late).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 429")
+        assert b"\r\nAccess-Control-Allow-Origin: https://a.example\r\n" in head
+        assert body == b""
+        assert received(busy, 0.2).endswith(b"hello")
+
+
+def test_more_than_may_be_connected_are_not_even_while_nobody_can_answer() -> None:
+    with serving(threads=2, connections=5, admission=admission(5)) as served:
+        busy = [served.connected(WAIT) for _ in range(2)]
+        time.sleep(0.1)
+        begun = [served.connected(PROBE[:-2]) for _ in range(20)]
+        time.sleep(0.5)
+        assert len(served.loop._clients) <= 5
+        served.service.go.set()
+        assert all(received(sock).endswith(b"hello") for sock in busy)
+        assert sum(bool(received(sock, 0.01)) for sock in begun) == 0
 
 
 def test_an_expired_deadline_is_told_and_a_gone_client_is_not_computed_for() -> None:
