@@ -115,17 +115,3 @@ def test_a_client_that_has_gone_while_it_waited_is_counted_and_not_computed_for(
             len(fleet.events("request"))
             == len([line for line in fleet.events("request") if line["route"] != "/predict"]) + 1
         )
-
-
-def test_time_is_counted_from_the_arrival() -> None:
-    many = {"text": [f"{number} {'word ' * 200}" for number in range(100)]}
-    with serving(workers=1) as fleet, ThreadPoolExecutor(1) as pool:
-        first = pool.submit(fleet.ask, "/predict", many)
-        time.sleep(0.05)
-        second = fleet.ask("/v1/embeddings", {"input": "Hello"})
-        assert first.result().status == 200
-        waited_ms, total_ms = (float(second.headers[name]) for name in ("X-Queue-Time", "X-Total-Time"))
-        assert total_ms > waited_ms > 0
-        line = fleet.events("request")[1]
-        assert line["total_ms"] >= line["queue_ms"] == waited_ms
-        assert fleet.metric('bert_request_duration_seconds_sum{route="/v1/embeddings"}') >= waited_ms / 1000
