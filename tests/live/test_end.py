@@ -56,7 +56,7 @@ def test_asked_twice_it_ends_at_once(number: int) -> None:
 
 def test_who_waits_is_answered() -> None:
     """Twenty at once to two workers, told to stop while most of them wait in the kernel's queue."""
-    with serving(workers=2) as fleet, ThreadPoolExecutor(20) as pool:
+    with serving(workers=2, BERT_MAX_QUEUE_MS="0") as fleet, ThreadPoolExecutor(20) as pool:
         bodies = [{"text": [f"{number} {part} " + "word " * 200 for part in range(10)]} for number in range(20)]
         answers = [pool.submit(fleet.ask, "/predict", body) for body in bodies]
         wait_for(lambda: any(answer.done() for answer in answers), "the first answer")
