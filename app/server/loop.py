@@ -105,6 +105,7 @@ class Loop:
             self._clients.part(time.monotonic() + PARTING_S)
         while self._clients and time.monotonic() < self._watch.stops_by_s:
             self.turn(0.1)
+        self._crew.refusals.say()
 
     def turn(self, wait_s: float = SWEEP_S) -> None:
         """Wait for what happens, for so long at most, and do what there is to do."""

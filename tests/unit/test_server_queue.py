@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.errors import ClientGoneError, DeadlineError, OverloadedError, RequestError
 from app.fleet.board import Board
@@ -233,6 +234,20 @@ def test_more_than_may_be_connected_are_not_even_while_nobody_can_answer() -> No
         served.service.go.set()
         assert all(received(sock).endswith(b"hello") for sock in busy)
         assert sum(bool(received(sock, 0.01)) for sock in begun) == 0
+
+
+def test_who_was_turned_away_in_the_last_second_is_told_of_too() -> None:
+    with capture_logs() as lines:
+        with serving(admission=admission()) as served:
+            busy = served.connected(WAIT)
+            time.sleep(0.1)
+            late = served.connected(POST)
+            time.sleep(0.3)
+            served.service.go.set()
+            assert received(late).startswith(b"HTTP/1.1 429")
+            assert received(busy, 0.2).endswith(b"hello")
+        told = [line for line in lines if line["event"] == "requests turned away"]
+    assert [(line["reason"], line["requests"]) for line in told] == [("overloaded", 1)]
 
 
 def test_an_expired_deadline_is_told_and_a_gone_client_is_not_computed_for() -> None:
