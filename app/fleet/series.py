@@ -4,7 +4,7 @@ One row of numbers a slot, as on the board, which is written by its own worker a
 with it, so that no counter falls. One list of what they count, for all rows: so the metrics that the master made serve
 every worker, which moves another row with them. prometheus-client keeps such numbers in files of a folder. Here is no
 file, so there is nothing that a full disk, a cleaner of /tmp, another user or a killed master could spoil or leave
-behind; and a number is moved in 0.38 µs instead of 0.71 (`timeit`, on a Xeon).
+behind; and a number is moved in 0.43 µs instead of 0.71 (`timeit`, on a Xeon).
 """
 
 from __future__ import annotations
