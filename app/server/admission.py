@@ -10,9 +10,9 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from ..errors import DeadlineError, OverloadedError, RequestError
+from .environ import Environ
 
 TIMEOUT = "HTTP_X_REQUEST_TIMEOUT_MS"
 """WSGI's name of the header in which a request says how long its client waits, from the request's last byte on."""
@@ -32,11 +32,11 @@ class Admission:
     _overloaded: OverloadedError | None = None
     _found_s: float = 0.0
 
-    def is_exempt(self, environ: dict[str, Any]) -> bool:
+    def is_exempt(self, environ: Environ) -> bool:
         """Whether it is answered however long it has waited: a probe, or a browser's question, which take no time."""
         return environ["PATH_INFO"] in self.exempt or environ["REQUEST_METHOD"] == "OPTIONS"
 
-    def refusal(self, environ: dict[str, Any], waited_s: float) -> RequestError | None:
+    def refusal(self, environ: Environ, waited_s: float) -> RequestError | None:
         """Why a request that has waited so long is not answered; None: it is."""
         if self.is_exempt(environ):
             return None
@@ -59,7 +59,7 @@ class Admission:
         return self._overloaded
 
 
-def timeout_s(environ: dict[str, Any]) -> float | None:
+def timeout_s(environ: Environ) -> float | None:
     """How long its client waits for a request; None if it does not say, or not so that it can be read."""
     told = environ.get(TIMEOUT, "")
     return int(told) / 1000 if TIMEOUT_MS.fullmatch(told) else None

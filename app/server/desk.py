@@ -113,9 +113,9 @@ class Desk:
         waited_s, is_over = Arrival.of(connection.sock)
         request.environ[WAITED_S] = waited_s
         if is_over:
-            self._refusals.pass_over(request, waited_s)
+            self._refusals.pass_over(request.environ, waited_s)
         elif refusal := self._terms.admission.refusal(request.environ, waited_s):
-            connection.send(self._refusals.turn_away(refusal, request, waited_s))
+            connection.send(self._refusals.turn_away(refusal, request.environ, waited_s))
         else:
             return False
         connection.is_closing = True

@@ -22,6 +22,8 @@ SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 FOR_ADMIN = "serve-bert.is_for_admin"
 """Whether a request came to the address of which only probes, info and metrics are served."""
 Fields = Sequence[tuple[bytes, bytes]]
+Environ = dict[str, Any]
+"""Of one request, see PEP 3333."""
 
 
 class Trust:
@@ -49,7 +51,7 @@ class Target:
 
     raw: bytes
 
-    def put(self, environ: dict[str, Any]) -> None:
+    def put(self, environ: Environ) -> None:
         """Its path and query. Raises Refused."""
         if not self.raw.isascii():
             raise Refused("its target has bytes that must be percent-encoded")
@@ -93,7 +95,7 @@ class Head:
         self._check(environ)
         return environ
 
-    def _put_fields(self, environ: dict[str, Any], fields: Fields) -> None:
+    def _put_fields(self, environ: Environ, fields: Fields) -> None:
         hosts = types = 0
         for name, value in fields:
             key = self._names.get(name) or self._name(name)
@@ -115,7 +117,7 @@ class Head:
             self._names[name] = key
         return key
 
-    def _check(self, environ: dict[str, Any]) -> None:
+    def _check(self, environ: Environ) -> None:
         """Raise Refused at what we cannot do; believe a proxy about its client."""
         coding = environ.get("HTTP_TRANSFER_ENCODING", "chunked").strip().lower()
         if coding != "chunked":
@@ -152,7 +154,7 @@ def base_environ(listener: Any, *, is_threaded: bool = False, is_for_admin: bool
     }
 
 
-def request_id_of(environ: dict[str, Any]) -> str:
+def request_id_of(environ: Environ) -> str:
     """What the client calls its request, or a new name, if it has none or one that cannot stand in a log line."""
     given = environ.get("HTTP_X_REQUEST_ID", "")
     return given if SANE_REQUEST_ID.fullmatch(given) else new_request_id()

@@ -6,7 +6,7 @@ Who waited too long is one of many: they are counted and logged once a second, a
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 import structlog
@@ -14,15 +14,13 @@ import structlog
 from ..errors import ClientGoneError, OverloadedError, RequestError
 from ..fleet.logs import frames
 from ..fleet.metrics import METHODS, OTHER_METHOD, UNMATCHED
-from .environ import new_request_id, request_id_of
-from .parser import Request
+from .environ import Environ, new_request_id, request_id_of
 from .refused import STATUSES, Refused
 from .terms import Host
 
-HEAD = (
-    "HTTP/1.1 {} {}\r\nConnection: close\r\nContent-Type: application/json\r\n"
-    "X-Request-Id: {}\r\n{}Content-Length: {}\r\n\r\n"
-)
+HEAD = "HTTP/1.1 {} {}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+NAME = b"%bX-Request-Id: %b\r\nContent-Length: %d\r\n\r\n"
+WAIT = b"%bX-Queue-Time: %d\r\n"
 # Stands where a request's name goes in what is told to many.
 NAMELESS = "0" * 32
 MOST_TOLD = 64
@@ -38,13 +36,22 @@ class Turned(NamedTuple):
     method: str
 
 
+class Told(NamedTuple):
+    """What many are told: as whom they are counted, the head but for what differs, and the body around the name."""
+
+    turned: Turned
+    head: bytes
+    body: list[bytes]
+    has_body: bool
+
+
 class Refusals:
     """See the module. `host`: where they are counted, and what knows how an error is told where a path is asked."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
         self._waits_s: defaultdict[Turned, list[float]] = defaultdict(list)
-        self._told: dict[tuple[str, str], list[bytes]] = {}
+        self._told: dict[tuple[str, str, str, str], Told] = {}
 
     def refuse(self, refusal: Refused, client: str) -> bytes:
         """The answer to what is no request. The log gets no sentence: it may quote what the client sent."""
@@ -58,22 +65,19 @@ class Refusals:
         log.error("unforeseen", request_id=request_id, error_class=type(error).__name__, frames=frames(error))
         return self._answer(500, "the server failed on this request", request_id)
 
-    def turn_away(self, error: RequestError, request: Request, waited_s: float) -> bytes:
-        """The answer to a request that has waited too long for one."""
-        self._note(error, request.environ, waited_s)
-        request_id = request_id_of(request.environ)
-        body = request_id.encode().join(self._tell(request.environ["PATH_INFO"], error))
-        more = f"X-Queue-Time: {waited_s * 1000:.0f}\r\n"
-        if isinstance(error, OverloadedError):
-            more += f"Retry-After: {error.retry_after_s}\r\n"
-        if origin := request.environ.get("HTTP_ORIGIN"):
-            more += "".join(f"{name}: {value}\r\n" for name, value in self._host.allow(origin))
-        head = _head(error.status, request_id, body, more)
-        return head if request.environ["REQUEST_METHOD"] == "HEAD" else head + body
+    def turn_away(self, error: RequestError, environ: Environ, waited_s: float) -> bytes:
+        """The answer to a request that has waited too long for one; what `whole_request` finds of it is enough."""
+        origin = environ.get("HTTP_ORIGIN", "")
+        key = (environ["PATH_INFO"], environ["REQUEST_METHOD"], origin, error.message)
+        told = self._told.get(key) or self._tell(key, error, environ)
+        self._waits_s[told.turned].append(waited_s)
+        name = request_id_of(environ).encode()
+        body = name.join(told.body)
+        return _named(WAIT % (told.head, waited_s * 1000), name, body, has_body=told.has_body)
 
-    def pass_over(self, request: Request, waited_s: float) -> None:
+    def pass_over(self, environ: Environ, waited_s: float) -> None:
         """A request whose client has gone before its turn: nothing is computed, and nobody would read an answer."""
-        self._note(ClientGoneError(), request.environ, waited_s)
+        self._waits_s[self._turned(ClientGoneError(), environ)].append(waited_s)
 
     def say(self) -> None:
         """Count and log who was turned away since the last time."""
@@ -86,11 +90,10 @@ class Refusals:
             longest_ms = round(max(waits_s) * 1000)
             log.warning("requests turned away", reason=reason, requests=len(waits_s), longest_queue_ms=longest_ms)
 
-    def _note(self, error: RequestError, environ: dict[str, Any], waited_s: float) -> None:
+    def _turned(self, error: RequestError, environ: Environ) -> Turned:
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
         route = path if path in self._host.routes else UNMATCHED
-        method = method if method in METHODS else OTHER_METHOD
-        self._waits_s[Turned(error.kind, error.status, route, method)].append(waited_s)
+        return Turned(error.kind, error.status, route, method if method in METHODS else OTHER_METHOD)
 
     def _count(self, turned: Turned, waits_s: list[float]) -> None:
         if metrics := self._host.metrics:
@@ -99,22 +102,29 @@ class Refusals:
             for waited_s in waits_s:
                 metrics.queue_seconds.observe(waited_s)
 
-    def _tell(self, path: str, error: RequestError) -> list[bytes]:
-        """What stands in the body around the request's name; all of it, where that has no place."""
-        key = (path, error.message)
-        if key not in self._told:
-            if len(self._told) >= MOST_TOLD:
-                self._told.clear()
-            self._told[key] = self._host.tell(path, error, NAMELESS).split(NAMELESS.encode())
-        return self._told[key]
+    def _tell(self, key: tuple[str, str, str, str], error: RequestError, environ: Environ) -> Told:
+        """What all are told of whom this is true."""
+        path, method, origin, _ = key
+        head = HEAD.format(error.status, STATUSES[error.status])
+        if isinstance(error, OverloadedError):
+            head += f"Retry-After: {error.retry_after_s}\r\n"
+        if origin:
+            head += "".join(f"{name}: {value}\r\n" for name, value in self._host.allow(origin))
+        body = self._host.tell(path, error, NAMELESS).split(NAMELESS.encode())
+        if len(self._told) >= MOST_TOLD:
+            self._told.clear()
+        told = self._told[key] = Told(self._turned(error, environ), head.encode(), body, method != "HEAD")
+        return told
 
     def _answer(self, status: int, sentence: str, request_id: str) -> bytes:
         kind = "Validation" if status < 500 else "Backend"
         body = orjson.dumps({"error": sentence, "error_type": kind, "request_id": request_id})
         if metrics := self._host.metrics:
             metrics.requests.labels(UNMATCHED, OTHER_METHOD, str(status)).inc()
-        return _head(status, request_id, body) + body
+        return _named(HEAD.format(status, STATUSES[status]).encode(), request_id.encode(), body)
 
 
-def _head(status: int, request_id: str, body: bytes, more: str = "") -> bytes:
-    return HEAD.format(status, STATUSES[status], request_id, more, len(body)).encode()
+def _named(head: bytes, name: bytes, body: bytes, *, has_body: bool = True) -> bytes:
+    """An answer whose head lacks the request's name and the body's length."""
+    head = NAME % (head, name, len(body))
+    return head + body if has_body else head

@@ -11,12 +11,12 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-from typing import Any
+from functools import lru_cache
 
-from .admission import Admission
+from .admission import TIMEOUT, Admission
 from .arrival import Arrival
 from .connection import RECEIVED_BYTES
-from .parser import Request
+from .environ import Environ
 from .refusals import Refusals
 
 HEAD = re.compile(rb"([A-Z]+) (/[^ ?#%]*)(?:\?[^ ]*)? HTTP/1\.1\r\n")
@@ -25,6 +25,14 @@ FIELDS = re.compile(
     rb"\n(content-length|transfer-encoding|expect|upgrade|origin|x-request-id|x-request-timeout-ms):([^\r\n]*+)\r",
     re.IGNORECASE,
 )
+# The end of the connection goes with the answer, which spares both sides a packet and its handling.
+ONE_PACKET = socket.MSG_DONTWAIT | getattr(socket, "MSG_MORE", 0)
+NAMES = {
+    b"origin": "HTTP_ORIGIN",
+    b"x-request-id": "HTTP_X_REQUEST_ID",
+    b"x-request-timeout-ms": TIMEOUT,
+}
+KNOWN_HEADS, KNOWN_BYTES = 64, 1024
 
 
 class Shedding:
@@ -45,32 +53,38 @@ class Shedding:
         environ = whole_request(data)
         if environ is None:
             return data
-        request = Request(environ, keep_alive=False)
         if arrival.is_over:
-            self._refusals.pass_over(request, arrival.waited_s)
+            self._refusals.pass_over(environ, arrival.waited_s)
         elif refusal := self._admission.refusal(environ, arrival.waited_s):
             with contextlib.suppress(OSError):
-                sock.send(self._refusals.turn_away(refusal, request, arrival.waited_s), socket.MSG_DONTWAIT)
+                sock.send(self._refusals.turn_away(refusal, environ, arrival.waited_s), ONE_PACKET)
         else:
             return data
         sock.close()
         return None
 
 
-def whole_request(data: bytes) -> dict[str, Any] | None:
+def whole_request(data: bytes) -> Environ | None:
     """What is asked, as WSGI has it, as far as a refusal needs it; None if this is not just one plain request."""
-    found = HEAD.match(data)
-    end = data.find(b"\r\n\r\n")
-    if not found or end < 0:
-        return None
+    end = data.find(b"\r\n\r\n") + 4
+    head = data[:end]
+    environ, body_bytes = known_head(head) if end <= KNOWN_BYTES else read_head(head)
+    return environ if len(data) == end + body_bytes else None
+
+
+def read_head(head: bytes) -> tuple[Environ | None, int]:
+    """What `whole_request` finds in a head, which ends with an empty line, and how long it says that the body is."""
+    found = HEAD.match(head)
+    if not found:
+        return None, 0
     method, path = found.groups()
     environ = {"REQUEST_METHOD": method.decode("ascii"), "PATH_INFO": path.decode("latin-1")}
-    fields = {name.lower(): value.strip(b" \t") for name, value in FIELDS.findall(data, 0, end + 2)}
+    fields = {name.lower(): value.strip(b" \t") for name, value in FIELDS.findall(head)}
     length = fields.pop(b"content-length", b"0")
-    if not length.isdigit() or len(data) != end + 4 + int(length):
-        return None
-    for name, value in fields.items():
-        if name not in (b"origin", b"x-request-id", b"x-request-timeout-ms"):
-            return None
-        environ["HTTP_" + name.decode("ascii").upper().replace("-", "_")] = value.decode("latin-1")
-    return environ
+    if not length.isdigit() or not fields.keys() <= NAMES.keys():
+        return None, 0
+    return environ | {NAMES[name]: value.decode("latin-1") for name, value in fields.items()}, int(length)
+
+
+# Who asks for too much does so from few programs, whose heads are much alike.
+known_head = lru_cache(KNOWN_HEADS)(read_head)
