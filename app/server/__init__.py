@@ -24,5 +24,5 @@ llhttp (httptools) parses the bytes, in C; gunicorn's own parsers are Python.
 On two cores of a Xeon with AMX, ten workers, ten healthy clients (`make chaos ARGS='slow busy'`): beside 200 slow ones
 their p99 is 46 ms, in calm 44; beside a request that hangs 49, in calm 44, and its worker is replaced 0.4 s after
 BERT_TIMEOUT_S; while all ten compute, probes take 30 ms at most. Of ten times as many requests as can be answered, on
-one core, 67 % (22 tokens) to 89 % (100) of the peak are (`make bench-overload`).
+one core, 86 % (22 tokens) to 92 % (100) of the peak are (`make bench-overload`).
 """
