@@ -36,6 +36,8 @@ class RequestError(Exception):
     error_type: ClassVar[str] = "Validation"
     kind: ClassVar[str] = "request"
     """The class as a metric's label: "text_too_long"."""
+    is_quoting: bool = False
+    """Whether the sentence may repeat what stands in the body, and so must not be logged."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -159,6 +159,12 @@ def load_with_origins(
     return Settings(**values), origins
 
 
+def wanted_log_format(environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> str:
+    """How lines are to be written, as far as can be told where the settings cannot be read."""
+    wanted = (flags or {}).get("log_format") or environ.get(environment_name("log_format"), "")
+    return wanted if wanted in get_args(FIELDS["log_format"].type) else "auto"
+
+
 def table() -> list[Described]:
     """Every setting with its default and its meaning, as default.toml has them. Raises ConfigurationError."""
     path = default_path()

@@ -27,6 +27,8 @@ class Embeddings:
     forward_s: float
     fingerprint: str
     """Of the model that made all of them."""
+    unknown_tokens: int = 0
+    """How many of the tokens stand for what the vocabulary has not."""
 
     @property
     def tokens(self) -> int:

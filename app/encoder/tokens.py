@@ -12,6 +12,9 @@ from ..errors import ForeignIdsError, NoTokensError, OptionError, TextError, Tex
 from .options import DEFAULT, Options, Side, Text
 from .pieces import Piece, pieces
 
+# Where a tokenizer's model does not say what it calls the unknown (Unigram).
+UNKNOWN = ("<unk>", "[UNK]")
+
 
 @dataclass(frozen=True, slots=True)
 class TokenizedText:
@@ -20,6 +23,8 @@ class TokenizedText:
     ids: list[int]
     type_ids: list[int]
     lost_tokens: int
+    unknown_tokens: int = 0
+    """Words, or parts of some, that the vocabulary has not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +134,8 @@ class TextTokenizer:
         ids = whole.ids
         if not ids:
             raise NoTokensError(place)
-        return TokenizedText(ids, whole.type_ids if self._reading.takes_type_ids else [0] * len(ids), lost)
+        type_ids = whole.type_ids if self._reading.takes_type_ids else [0] * len(ids)
+        return TokenizedText(ids, type_ids, lost, ids.count(self._unknown_id))
 
     def _of_ids(self, place: int, given: Sequence[int], options: Options) -> TokenizedText:
         """Ids stand for themselves: no prompt and no special tokens are added, but these stay around what is cut."""
@@ -152,10 +158,17 @@ class TextTokenizer:
         ids = before + inner + after
         if not ids:
             raise NoTokensError(place)
-        return TokenizedText(ids, [0] * len(ids), lost)
+        return TokenizedText(ids, [0] * len(ids), lost, ids.count(self._unknown_id))
 
     def _ids(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False).ids if text else []
+
+    @cached_property
+    def _unknown_id(self) -> int:
+        """What stands for whatever the vocabulary has not; -1 if it has all, as bytes do."""
+        named = getattr(self._tokenizer.model, "unk_token", None)
+        found = (self._tokenizer.token_to_id(name) for name in ((named,) if named else UNKNOWN))
+        return next((one for one in found if one is not None), -1)
 
     @cached_property
     def _frame(self) -> tuple[list[int], list[int]]:

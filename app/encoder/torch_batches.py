@@ -32,6 +32,8 @@ class Batches:
     lengths: list[int]
     """Tokens of each text."""
     lost_tokens: list[int]
+    unknown_tokens: int = 0
+    """Of all texts, as far as it can be told."""
 
 
 class Batcher(Protocol):
@@ -84,7 +86,8 @@ class FastBatcher:
             (positions, self._features([tokenized[position] for position in positions], prompt_tokens))
             for positions in together
         ]
-        return Batches(batches, lengths, [text.lost_tokens for text in tokenized])
+        unknown_tokens = sum(text.unknown_tokens for text in tokenized)
+        return Batches(batches, lengths, [text.lost_tokens for text in tokenized], unknown_tokens)
 
     def _check_prompted(self, texts: Sequence[Text], options: Options) -> None:
         """The pooling leaves out so many tokens of each text, whether they are the prompt's or not."""

@@ -83,6 +83,7 @@ class TorchEncoder:
             tokenize_s=tokenized - started,
             forward_s=time.perf_counter() - tokenized,
             fingerprint=self.info.fingerprint,
+            unknown_tokens=prepared.unknown_tokens,
         )
 
     def _text_vectors(self, features: Features) -> list[np.ndarray]:

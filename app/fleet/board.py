@@ -20,7 +20,7 @@ SLOTS = 4096
 # The master's place among the sizes.
 MASTER = SLOTS
 # Numbers that are not a slot's.
-WORDS = 7
+WORDS = 8
 # Room for the settings that a replacement was made by: a few names and paths.
 NOTE_BYTES = 1 << 16
 NEVER_MS = 1 << 40
@@ -85,6 +85,8 @@ class Board:
     """Whether the fleet is about to end: no worker is ready any more, whatever it does."""
     is_handed_over = Word(5)
     """Whether another fleet answers on the same socket, so that it stays ready though this one ends."""
+    is_reload_refused = Word(7)
+    """Whether the last reload was."""
     _note_bytes = Word(6)
 
     def __init__(self, workers: int = 1, threads: int = 1) -> None:

@@ -1,22 +1,14 @@
-"""The facts of a boot, one a line of the log: the machine, and what is set."""
+"""The facts of a boot or a reload: the machine, and what is set."""
 
 from __future__ import annotations
 
 import sys
 from typing import Any
 
-import structlog
-
-from ..settings import Origin
+from ..settings import Origin, Settings
 from . import cores
 
-log = structlog.get_logger("serve-bert")
-
-
-def tell(facts: dict[str, Any]) -> None:
-    """Log each fact of a boot on a line of its own."""
-    for name, value in facts.items():
-        log.info("boot", **{name: value})
+LIMITS = ("max_texts", "max_chars", "max_request_tokens", "max_body_bytes", "max_queue_ms", "timeout_s")
 
 
 def of_machine() -> dict[str, Any]:
@@ -27,6 +19,11 @@ def of_machine() -> dict[str, Any]:
         "cores_by_affinity": cores.by_affinity(),
         "cores_by_cgroup": "no quota" if quota is None else quota,
     }
+
+
+def of_limits(settings: Settings) -> dict[str, int]:
+    """What a request may be, by the settings' names."""
+    return {name: getattr(settings, name) for name in LIMITS}
 
 
 def of_settings(origins: list[Origin]) -> dict[str, str]:

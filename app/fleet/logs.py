@@ -1,11 +1,14 @@
 """One structured line an event: JSON, or coloured text on a terminal. gunicorn's own lines come out the same way.
 
-A line goes out through app/fleet/outlet.py, which never waits for who reads it.
+Every line has `timestamp`, `level`, `event` and `pid`, of the process that writes it, and then what is said of the
+event; a worker that another process speaks of is `worker_pid`. A line goes out through app/fleet/outlet.py, which never
+waits for who reads it.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -17,35 +20,47 @@ import structlog
 from gunicorn.glogging import Logger
 
 from ..settings import Settings
+from . import foreign
 from .outlet import Outlet
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+TERMINAL_INDENT = 4
+TERMINAL_NAME_WIDTH = 22
 
 
 def _json(line: Any, **_: Any) -> str:
-    return orjson.dumps(line, default=str).decode()
+    return orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z).decode()
 
 
-def _is_json(settings: Settings) -> bool:
-    return settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+def _is_json(log_format: str) -> bool:
+    return log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
 
 
-def _stamp() -> list[Any]:
-    return [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)]
+def _headed(_logger: Any, level: str, line: Any) -> Any:
+    """What every line begins with, before what is said in this one."""
+    return {"timestamp": datetime.now(UTC), "level": level, "event": line.pop("event"), "pid": os.getpid()} | line
 
 
-def _renderer(settings: Settings) -> Any:
-    if _is_json(settings):
-        return structlog.processors.JSONRenderer(serializer=_json)
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+def _readable(_logger: Any, _level: str, line: Any) -> Any:
+    return line | {"timestamp": f"{line['timestamp']:%Y-%m-%dT%H:%M:%S.%f}Z"}
+
+
+def _rendering(settings: Settings) -> list[Any]:
+    """structlog's processors, which make text of a line."""
+    if _is_json(settings.log_format):
+        return [_headed, structlog.processors.JSONRenderer(serializer=_json)]
+    return [_headed, _readable, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
 
 
 def _dropped(lines: int) -> str:
-    return str(_render({"event": "log lines were dropped, for nobody read them", "lines": lines, "level": "warning"}))
+    line: Any = {"event": "log lines were dropped, for nobody read them", "lines": lines}
+    for processor in _processors:
+        line = processor(None, "warning", line)
+    return str(line)
 
 
 _OUTLET = Outlet(_dropped)
-_render: Callable[[dict[str, Any]], Any] = _json
+_processors: list[Any] = [_headed, _json]
 _least = logging.INFO
 _writes_json = False
 
@@ -65,15 +80,33 @@ def count_dropped(count: Callable[[int], None]) -> None:
     _OUTLET.count_dropped = count
 
 
-def info(event: str, facts: dict[str, Any]) -> None:
+def write(level: str, event: str, facts: dict[str, Any]) -> None:
     """A line that every request writes, and so made without the library's twenty calls: what it would write."""
-    if _least > logging.INFO:
+    if LEVELS[level] < _least:
         return
     if _writes_json:
-        line = facts | {"event": event, "level": "info", "timestamp": datetime.now(UTC)}
+        line = {"timestamp": datetime.now(UTC), "level": level, "event": event, "pid": os.getpid()} | facts
         _OUTLET.data(orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
     else:
-        structlog.get_logger("serve-bert").info(event, **facts)
+        getattr(structlog.get_logger("serve-bert"), level)(event, **facts)
+
+
+def write_at_length(event: str, facts: dict[str, Any]) -> None:
+    """A line of many facts; on a terminal one beneath the other."""
+    log = structlog.get_logger("serve-bert")
+    if _writes_json or _least > logging.INFO:
+        log.info(event, **facts)
+        return
+    log.info(event)
+    for name, value in facts.items():
+        _OUTLET.line(f"{'':{TERMINAL_INDENT}}{name:{TERMINAL_NAME_WIDTH}}{value}")
+
+
+def last_words(error: Exception, log_format: str = "auto") -> str:
+    """What a start that cannot be ends with, for `sys.exit`: a line of the log, or a sentence for people."""
+    if not _is_json(log_format):
+        return f"serve-bert: {error}"
+    return _json(_headed(None, "critical", {"event": "start refused", "error": str(error)}))
 
 
 class LineLogger:
@@ -91,17 +124,17 @@ class Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line."""
-        _OUTLET.line(self.format(record))
+        if not foreign.is_needless(record):
+            _OUTLET.line(self.format(record))
 
 
 def configure(settings: Settings) -> None:
     """Set up `structlog.get_logger()` for this process and those that it forks."""
-    global _render, _least, _writes_json  # noqa: PLW0603 - as structlog's own configuration, which they belong to
-    _least, _writes_json = LEVELS[settings.log_level], _is_json(settings)
-    renderer = _renderer(settings)
-    _render = lambda line: renderer(None, "warning", line)  # noqa: E731
+    global _processors, _least, _writes_json  # noqa: PLW0603 - as structlog's own configuration, which they belong to
+    _least, _writes_json = LEVELS[settings.log_level], _is_json(settings.log_format)
+    _processors = _rendering(settings)
     structlog.configure(
-        processors=[*_stamp(), _renderer(settings)],
+        processors=_processors,
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[settings.log_level]),
         logger_factory=lambda *_: LineLogger(),
         cache_logger_on_first_use=False,
@@ -110,10 +143,12 @@ def configure(settings: Settings) -> None:
 
 def gunicorn_config(settings: Settings) -> dict[str, Any]:
     """gunicorn's `logconfig_dict`: its lines through the same renderer, to standard error."""
+    headed, *rendering = _rendering(settings)
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,
-        "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(settings)],
-        "foreign_pre_chain": [*_stamp(), structlog.processors.format_exc_info],
+        "pass_foreign_args": True,
+        "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+        "foreign_pre_chain": [foreign.told_in_fields, structlog.processors.format_exc_info, headed],
     }
     handler = {"()": Handler, "formatter": "line"}
     level = settings.log_level.upper()

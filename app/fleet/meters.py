@@ -12,7 +12,7 @@ from typing import Any
 
 from prometheus_client import Counter, Histogram
 
-from .metrics import Metrics
+from .metrics import Metrics, status_class
 from .series import SharedValue
 
 Move = Callable[[float], None]
@@ -48,11 +48,12 @@ class Moves:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._requests: dict[tuple[str, str, int], Move] = {}
-        self._by_route: dict[str, tuple[Move, ...]] = {}
+        self._by_route: dict[tuple[str, int], tuple[Move, ...]] = {}
         self._inputs: dict[tuple[str, str], Move] = {}
         self.queue_seconds = observer(metrics.queue_seconds)
         self.tokenize_seconds = observer(metrics.tokenize_seconds)
         self.forward_seconds = observer(metrics.forward_seconds)
+        self.encode_seconds = observer(metrics.encode_seconds)
         self.texts_per_request = observer(metrics.texts_per_request)
         self.tokens_per_request = observer(metrics.tokens_per_request)
         self.tokens_per_text = observer(metrics.tokens_per_text)
@@ -67,13 +68,15 @@ class Moves:
             self._requests[key] = adder(self._metrics.requests.labels(route, method, str(status)))
         self._requests[key](1)
 
-    def by_route(self, route: str, seconds: float, payload_bytes: int, response_bytes: int) -> None:
+    def by_route(self, route: str, status: int, seconds: float, payload_bytes: int, response_bytes: int) -> None:
         """One more."""
-        if route not in self._by_route:
+        key = (route, status // 100)
+        if key not in self._by_route:
             metrics = self._metrics
-            found = (metrics.request_seconds, metrics.payload_bytes, metrics.response_bytes)
-            self._by_route[route] = tuple(observer(one.labels(route)) for one in found)
-        for move, amount in zip(self._by_route[route], (seconds, payload_bytes, response_bytes), strict=True):
+            found = [metrics.request_seconds.labels(route, status_class(status))]
+            found += [one.labels(route) for one in (metrics.payload_bytes, metrics.response_bytes)]
+            self._by_route[key] = tuple(map(observer, found))
+        for move, amount in zip(self._by_route[key], (seconds, payload_bytes, response_bytes), strict=True):
             move(amount)
 
     def inputs(self, form: str, outcome: str) -> None:

@@ -24,6 +24,7 @@ BYTES = (64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216)
 TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 TOKENS = (4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384, 65536, 262144, 1048576)
 FORMS = ("single", "batch")
+RELOADS = ("done", "refused")
 TURNED_AWAY = (OverloadedError, DeadlineError, ClientGoneError)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 OTHER_METHOD = "other"
@@ -54,7 +55,7 @@ def join(store: Store, slot: int) -> None:
     if slot < store.size - 1:
         values.numbers = store.row(slot)
     else:
-        values.numbers = store.row(store.nobodys)
+        values.numbers = store.nobodys_row()
         log.warning("this worker's requests are not counted: the fleet is larger than at its start", slot=slot)
 
 
@@ -69,7 +70,7 @@ def unseen() -> Iterator[None]:
     if not _values:
         yield
         return
-    before, _values.numbers = _values.numbers, _values.store.row(_values.store.nobodys)
+    before, _values.numbers = _values.numbers, _values.store.nobodys_row()
     try:
         yield
     finally:
@@ -113,7 +114,10 @@ class Metrics:
         labels = ["route", "method", "status"]
         self.requests = Counter("bert_requests", "Requests answered.", labels, registry=registry)
         self.request_seconds = _seconds(
-            "bert_request_duration", "Time from a request's last byte to its answer made.", registry, ["route"]
+            "bert_request_duration",
+            "Time from a request's last byte to its answer made.",
+            registry,
+            ["route", "status"],
         )
         self.payload_bytes = _bytes("bert_request_payload", "Body bytes that were read.", registry, ["route"])
         self.response_bytes = _bytes("bert_response", "Body bytes of the answer.", registry, ["route"])
@@ -123,6 +127,7 @@ class Metrics:
         )
         self.tokenize_seconds = _seconds("bert_tokenize", "Time a request's texts took to tokenize.", registry)
         self.forward_seconds = _seconds("bert_forward", "Time a request's texts took in the model.", registry)
+        self.encode_seconds = _seconds("bert_encode", "Time a request's answer took to write.", registry)
         self.texts_per_request = _counts("bert_request_texts", "Texts that a request carried.", registry, TEXTS)
         self.tokens_per_request = _counts("bert_request_tokens", "Tokens of a request's texts.", registry, TOKENS)
         self.tokens_per_text = _counts("bert_text_tokens", "Tokens of a text.", registry, TOKENS)
@@ -134,25 +139,36 @@ class Metrics:
         self.tokens = Counter("bert_tokens", "Tokens encoded, special tokens included.", registry=registry)
         self.truncated_texts = Counter("bert_truncated_texts", "Texts that were cut.", registry=registry)
         self.truncated_tokens = Counter("bert_truncated_tokens", "Tokens that were cut off.", registry=registry)
+        self.unknown_tokens = Counter(
+            "bert_unknown_tokens", "Tokens that stand for what the vocabulary has not.", registry=registry
+        )
+        self.errors = Counter("bert_errors", "Requests that were told an error.", ["error_type"], registry=registry)
         self.restarts = Counter(
             "bert_worker_restarts", "Workers that had to be replaced, or born again.", ["reason"], registry=registry
+        )
+        self.reloads = Counter("bert_reloads", "Reloads (HUP), and what came of them.", ["result"], registry=registry)
+        self.cpu_seconds = Counter(
+            "process_cpu_seconds", "Processor time of all processes, user and system.", registry=registry
         )
         self.log_lines_dropped = Counter(
             "bert_log_lines_dropped", "Log lines that nobody read in time.", registry=registry
         )
         labelled = (
             *(self.requests, self.request_seconds, self.payload_bytes, self.response_bytes),
-            *(self.restarts, self.inputs, self.turned_away),
+            *(self.restarts, self.inputs, self.turned_away, self.errors, self.reloads),
         )
         self._labelled = {next(iter(metric.describe())).name: metric for metric in labelled}
 
     def start_at_zero(self, routes: Iterable[tuple[str, str]], statuses: Iterable[int]) -> None:
         """Create the series of each (route, method), so that the first scrape shows them, at zero."""
         statuses = list(statuses)
+        for result in RELOADS:
+            self.reloads.labels(result)
         for reason in TURNED_AWAY:
             self.turned_away.labels(reason.kind)
         for route, method in routes:
-            for histogram in (self.request_seconds, self.payload_bytes, self.response_bytes):
+            self.request_seconds.labels(route, status_class(200))
+            for histogram in (self.payload_bytes, self.response_bytes):
                 histogram.labels(route)
             for status in statuses:
                 self.requests.labels(route, method, str(status))
@@ -160,8 +176,15 @@ class Metrics:
     def show_all(self) -> None:
         """Create here what series others have by now: each process shows the whole page."""
         for metric, sample, *values in sorted(self._store.keys()) if self._store else ():
-            if metric in self._labelled and not sample.endswith("_bucket"):
-                self._labelled[metric].labels(*values)
+            labelled = self._labelled.get(metric)
+            # A predecessor of another version may have had other labels.
+            if labelled and not sample.endswith("_bucket") and len(values) == len(labelled._labelnames):
+                labelled.labels(*values)
+
+
+def status_class(status: int) -> str:
+    """As a label: "2xx"."""
+    return f"{status // 100}xx"
 
 
 def _seconds(name: str, meaning: str, registry: CollectorRegistry, labels: Iterable[str] = ()) -> Histogram:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,7 +11,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from . import memory
+from ..version import VERSION
+from . import cores, memory, processes
 from .board import Board
 from .metrics import Metrics
 from .tei_metrics import TeiCollector
@@ -38,6 +40,19 @@ class FleetCollector(Collector):
         if self.model:
             model.add_metric(list(self.model.values()), 1)
         yield model
+        yield GaugeMetricFamily(
+            "bert_last_reload_success",
+            "Whether the last reload (HUP) was taken; 1 before the first.",
+            not self.board.is_reload_refused,
+        )
+        build = GaugeMetricFamily("bert_build_info", "What serves; always 1.", labels=["version", "python"])
+        build.add_metric([VERSION, platform.python_version()], 1)
+        yield build
+        yield GaugeMetricFamily("bert_cores", "Cores that this fleet may use at a time.", cores.usable())
+        yield from processes.of_fleet(self.board)
+        yield from self._memory()
+
+    def _memory(self) -> Iterator[Metric]:
         pss = GaugeMetricFamily(
             "bert_worker_pss_bytes", "Memory, shared pages divided among their users.", labels=["slot"]
         )

@@ -2,9 +2,11 @@
 
 One row of numbers a slot, as on the board, which is written by its own worker alone; a successor in the slot goes on
 with it, so that no counter falls. One list of what they count, for all rows: so the metrics that the master made serve
-every worker, which moves another row with them. prometheus-client keeps such numbers in files of a folder. Here is no
-file, so there is nothing that a full disk, a cleaner of /tmp, another user or a killed master could spoil or leave
-behind; and a number is moved in 0.43 µs instead of 0.71 (`timeit`, on a Xeon).
+every worker, which moves another row with them, and a successor's fleet (USR2) goes on with them, too.
+
+prometheus-client keeps such numbers in files of a folder. Here is no file with a name, so there is nothing that a full
+disk, a cleaner of /tmp, another user or a killed master could spoil or leave behind; and a number is moved in 0.43 µs
+instead of 0.71 (`timeit`, on a Xeon).
 """
 
 from __future__ import annotations
@@ -13,17 +15,21 @@ import contextlib
 import fcntl
 import mmap
 import os
+import struct
 import tempfile
 import time
 from collections.abc import Iterator
 from threading import Lock
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 # A fleet has some 500 series in 40 KB of keys. Memory is touched as it is used.
 NUMBERS = 4096
 KEYS_BYTES = 192 * 1024
 # Whatever has no room is counted there, and shown nowhere.
 SPILLED = NUMBERS - 1
+# At the beginning: how much of the list is whole, rows of a fleet, halves that are in use.
+READ_BYTES, ROWS, HALVES = range(3)
+HEAD_WORDS = 3
 # Who adds to the list is at it for microseconds, unless he was stopped meanwhile.
 PATIENCE_S = 0.1
 
@@ -32,22 +38,54 @@ Key = tuple[str, ...]
 
 
 class Store:
-    """All rows, and one more that nobody reads. Make it before the fork."""
+    """All rows of a fleet, as many again for its successor's (USR2), and one that nobody reads.
 
-    def __init__(self, rows: int) -> None:
-        memory = memoryview(mmap.mmap(-1, 8 + KEYS_BYTES + 8 * NUMBERS * (rows + 1)))
-        self._key_bytes = memory[:8].cast("q")
-        self._keys = memory[8 : 8 + KEYS_BYTES]
-        self._all = memory[8 + KEYS_BYTES :].cast("d")
+    Make it before the fork. `descriptor`: what the predecessor kept its own in, of which it leaves this `half` (0, 1).
+    """
+
+    def __init__(self, rows: int, descriptor: int | None = None, half: int = 0) -> None:
+        size_bytes = 8 * HEAD_WORDS + KEYS_BYTES + 8 * NUMBERS * (2 * rows + 1)
+        self._file = _nameless_file(size_bytes) if descriptor is None else descriptor
+        self._guard = _temporary_file() if self._file is None else self._file
+        memory = memoryview(mmap.mmap(-1 if self._file is None else self._file, size_bytes))
+        self._head = memory[: 8 * HEAD_WORDS].cast("q")
+        self._keys = memory[8 * HEAD_WORDS : 8 * HEAD_WORDS + KEYS_BYTES]
+        self._all = memory[8 * HEAD_WORDS + KEYS_BYTES :].cast("d")
         self._places: dict[Key, int] = {}
         self._read_bytes = 0
-        self._guard = _nameless_file()
         self._lock = Lock()
         self.size = rows
-        self.nobodys = rows
+        self._half = half
+        self._head[HALVES] = max(self._head[HALVES], half + 1)
+        self._head[ROWS] = rows
+
+    @classmethod
+    def inherited(cls, rows: int, heritage: str) -> Self:
+        """The predecessor's, by what it says of it; one of our own, where that has no room for so many `rows`."""
+        with contextlib.suppress(OSError, ValueError):
+            descriptor, half = map(int, heritage.split(","))
+            there = struct.unpack(f"{HEAD_WORDS}q", os.pread(descriptor, 8 * HEAD_WORDS, 0))[ROWS]
+            if there >= rows and half in (0, 1):
+                return cls(there, descriptor, half)
+            os.close(descriptor)
+        return cls(rows)
+
+    def bequeath(self) -> str:
+        """To a successor that is about to be executed: what `inherited` takes; "" if there is no going on."""
+        if self._file is None:
+            return ""
+        os.set_inheritable(self._file, True)  # noqa: FBT003 - the signature is Python's
+        return f"{self._file},{1 - self._half}"
 
     def row(self, index: int) -> memoryview[float]:
-        """The numbers of a slot."""
+        """The numbers of a slot; the last is the master's."""
+        return self._row(self._half * self.size + index)
+
+    def nobodys_row(self) -> memoryview[float]:
+        """Numbers that nobody reads."""
+        return self._row(2 * self.size)
+
+    def _row(self, index: int) -> memoryview[float]:
         return self._all[index * NUMBERS : (index + 1) * NUMBERS]
 
     def keys(self) -> set[Key]:
@@ -66,11 +104,11 @@ class Store:
     def sum(self, key: Key) -> float:
         """What all processes counted under `key` together."""
         place = self._known().get(key)
-        return 0.0 if place is None else sum(self._all[place : NUMBERS * self.size : NUMBERS])
+        return 0.0 if place is None else sum(self._all[place : NUMBERS * self.size * self._head[HALVES] : NUMBERS])
 
     def _known(self) -> dict[Key, int]:
         """Keys are only ever appended, and counted once they are whole, so a reader needs no lock."""
-        until = self._key_bytes[0]
+        until = self._head[READ_BYTES]
         if until != self._read_bytes:
             for line in bytes(self._keys[self._read_bytes : until]).decode().splitlines():
                 self._places[tuple(line.split("\t"))] = len(self._places)
@@ -83,7 +121,7 @@ class Store:
         if len(self._places) == SPILLED or end > len(self._keys):
             return False
         self._keys[begin:end] = line
-        self._key_bytes[0] = end
+        self._head[READ_BYTES] = end
         return True
 
     @contextlib.contextmanager
@@ -143,10 +181,17 @@ class SharedValue:
         return
 
 
-def _nameless_file() -> int | None:
-    """Something to lock; none where a sandbox refuses it, and the disk, too."""
+def _nameless_file(size_bytes: int) -> int | None:
+    """Memory that a successor can go on with; none where a sandbox refuses it."""
     with contextlib.suppress(OSError):
-        return os.memfd_create("serve-bert-series", os.MFD_CLOEXEC)
+        descriptor = os.memfd_create("serve-bert-series", os.MFD_CLOEXEC)
+        os.ftruncate(descriptor, size_bytes)
+        return descriptor
+    return None
+
+
+def _temporary_file() -> int | None:
+    """Something to lock."""
     with contextlib.suppress(OSError), tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
     return None

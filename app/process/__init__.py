@@ -43,7 +43,7 @@ def configuration(flags: Mapping[str, str] | None = None) -> dict[str, Any]:
         settings, origins = all_settings.load_with_origins(flags=flags)
     except ConfigurationError as error:
         if boot.in_force is None:
-            sys.exit(f"serve-bert: {error}")
+            sys.exit(logs.last_words(error, all_settings.wanted_log_format(os.environ, flags)))
         boot.refused = str(error)
         settings, origins = boot.in_force
     boot.in_force = (settings, origins)

@@ -77,6 +77,7 @@ class Arbiter(Stock):  # type: ignore[misc]
     def wait_for_signals(self, timeout: float = 1.0) -> list[int]:
         """Look again earlier where something is due that no signal tells."""
         logs.flush()
+        self.processor_time.look(self.WORKERS)
         now_s = time.monotonic()
         timeout = min(timeout, self.succession.next_look_s(self.members(), self.num_workers, now_s))
         if self.drain:
@@ -135,6 +136,7 @@ class Arbiter(Stock):  # type: ignore[misc]
         self.log.reopen_files()
         sockets.close([one for one in self.LISTENERS if one not in new])
         self.LISTENERS, self.in_force = new, boot.in_force
+        _note_reload(self, is_done=True)
         self.succession.replace_all(self.worker_age)
 
     def _keep_all(self, error: BaseException) -> None:
@@ -143,6 +145,7 @@ class Arbiter(Stock):  # type: ignore[misc]
         if boot.in_force:
             logs.configure(boot.in_force[0])
         log.error("reload refused, all stays as it was", **forking.told(error))
+        _note_reload(self, is_done=False)
 
     def stop_planner(self) -> None:
         """Another reload, or the end, has overtaken it."""
@@ -153,7 +156,7 @@ class Arbiter(Stock):  # type: ignore[misc]
     def reexec(self) -> None:
         """Start a new master beside this one (USR2)."""
         if self.reexec_pid or self.master_pid:
-            log.warning("USR2 ignored: there is another master already", pid=self.reexec_pid or self.master_pid)
+            log.warning("USR2 ignored: there is another master already", other_pid=self.reexec_pid or self.master_pid)
             return
         master_pid = os.getpid()
         try:
@@ -207,6 +210,11 @@ class Arbiter(Stock):  # type: ignore[misc]
             self.pidfile.unlink()
         self.cfg.on_exit(self)
         sys.exit(exit_status)
+
+
+def _note_reload(arbiter: Arbiter, *, is_done: bool) -> None:
+    arbiter.metrics.reloads.labels("done" if is_done else "refused").inc()
+    arbiter.board.is_reload_refused = not is_done
 
 
 def _read(reload: Callable[[], None]) -> None:

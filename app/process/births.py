@@ -54,11 +54,11 @@ def bury(arbiter: Any, worker: Any, status: int) -> None:
     worker.tmp.close()
     arbiter.cfg.child_exit(arbiter, worker)
     if worker.is_told or arbiter.is_halting:
-        log.info("worker stopped", slot=worker.slot, pid=worker.pid, **how(status))
+        log.info("worker stopped", slot=worker.slot, worker_pid=worker.pid, **how(status))
         return
     reason = _reason(arbiter, worker, state, status)
     say = log.info if reason is Reason.RECYCLED else log.error
-    say("worker lost", slot=worker.slot, pid=worker.pid, reason=reason.value, **how(status))
+    say("worker lost", slot=worker.slot, worker_pid=worker.pid, reason=reason.value, **how(status))
     if state in NOT_READY:
         _failed(arbiter, worker.age, reason)
     else:
@@ -103,4 +103,4 @@ def _live(arbiter: Any, worker: Any) -> None:
 
 
 def _could_not_serve(worker: Any, error: BaseException) -> None:
-    log.error("worker failed", slot=worker.slot, pid=worker.pid, **forking.told(error))
+    log.error("worker failed", slot=worker.slot, **forking.told(error))

@@ -11,6 +11,7 @@ import socket
 from typing import Any
 
 VARIABLE = "SERVE_BERT_HANDOVER_FD"
+SERIES = "SERVE_BERT_SERIES"
 SERVES, LEAVES = b"1", b"0"
 
 
@@ -51,10 +52,16 @@ def inherited() -> Handover | None:
         return None
 
 
+def heritage() -> str:
+    """In a new master: where the old one's metrics are, which go on; "" where there is none."""
+    return os.environ.pop(SERIES, "")
+
+
 def execute(arbiter: Any, new_end: socket.socket, master_pid: int) -> None:
     """In the child of a USR2: become a new master with the old one's command, environment and sockets."""
     new_end.set_inheritable(True)
     environ = arbiter.cfg.env_orig | {VARIABLE: str(new_end.fileno()), "GUNICORN_PID": str(master_pid)}
+    environ |= {SERIES: arbiter.store.bequeath()}
     descriptors = [listener.fileno() for listener in arbiter.LISTENERS]
     if arbiter.systemd:
         environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(descriptors))}

@@ -58,7 +58,7 @@ def post_worker_init(worker: Any) -> None:
         log.error("model refused", slot=worker.slot, reason=str(error))
         board.own_readiness().refuse()
         sys.exit(1)
-    log.info("worker ready", slot=worker.slot, pid=worker.pid, load_s=round(time.monotonic() - began, 3))
+    log.info("worker ready", slot=worker.slot, load_s=round(time.monotonic() - began, 3))
 
 
 def _apart(load: Callable[[], None]) -> None:

@@ -11,10 +11,12 @@ import structlog
 from ..encoder import Checkpoint
 from ..errors import ConfigurationError, ModelRefusedError
 from ..fleet import board, boot, cores, facts, logs, metrics
+from ..fleet.processes import ProcessorTime
 from ..fleet.series import Store
 from ..server.handing import Handing
 from ..settings import Origin, Settings
-from . import admin, sockets
+from ..version import VERSION
+from . import admin, handover, sockets
 from .arbiter import Arbiter
 from .planning import Planning
 
@@ -41,17 +43,18 @@ class Master:
             self._check(server)
             Arbiter.adopt(server)
             # Slots for the old and the new workers of a reload, for some that are asked for (TTIN), and the master's.
-            server.store = Store(2 * server.cfg.workers + 64)
+            server.store = Store.inherited(2 * server.cfg.workers + 64, handover.heritage())
             server.metrics = metrics.of_master(server.store)
             self._planning.first(server)
         except (ConfigurationError, ModelRefusedError) as error:
-            sys.exit(f"serve-bert: {error}")
+            sys.exit(logs.last_words(error, self._settings.log_format))
         except KeyboardInterrupt:
             sys.exit(130)
         server.board = board.Board(server.cfg.workers, server.cfg.threads)
         server.handing = Handing()
+        server.processor_time = ProcessorTime(server.metrics.cpu_seconds)
         logs.count_dropped(server.metrics.log_lines_dropped.inc)
-        facts.tell(self._facts(server))
+        logs.write_at_length("boot", self._facts(server))
         self._advise(server.cfg.workers)
 
     def when_ready(self, server: Any) -> None:
@@ -71,8 +74,10 @@ class Master:
         server.plan_again(self._planning.find, lambda checkpoint: self._take(server, checkpoint))
 
     def _take(self, server: Any, checkpoint: Checkpoint) -> None:
+        before = server.plan.model.fingerprint
         self._planning.take(server, checkpoint)
         server.board.threads = server.app.cfg.threads
+        logs.write_at_length("reload", {"fingerprint_before": before, **self._facts(server)})
 
     def pre_fork(self, server: Any, worker: Any) -> None:
         """Give the worker to come a slot, and the model that its predecessor had."""
@@ -121,9 +126,11 @@ class Master:
 
     def _facts(self, server: Any) -> dict[str, Any]:
         return {
+            "version": VERSION,
             **server.plan.facts(),
-            "workers": server.cfg.workers,
-            "threads_per_worker": server.cfg.threads,
+            "workers": server.app.cfg.workers,
+            "threads_per_worker": server.app.cfg.threads,
+            "limits": facts.of_limits(self._settings),
             **facts.of_machine(),
             "settings": facts.of_settings(self._origins) or "all default",
         }

@@ -31,6 +31,7 @@ class Turned(NamedTuple):
     """How, why and where a request was turned away."""
 
     reason: str
+    error_type: str
     status: int
     route: str
     method: str
@@ -56,7 +57,9 @@ class Refusals:
     def refuse(self, refusal: Refused, client: str) -> bytes:
         """The answer to what is no request. The log gets no sentence: it may quote what the client sent."""
         request_id = new_request_id()
-        log.warning("refused", request_id=request_id, status=refusal.status, client=client)
+        log.warning(
+            "refused", request_id=request_id, status=refusal.status, reason=STATUSES[refusal.status], client=client
+        )
         return self._answer(refusal.status, f"this is no valid HTTP request: {refusal.sentence}", request_id)
 
     def fail(self, error: BaseException) -> bytes:
@@ -93,12 +96,14 @@ class Refusals:
     def _turned(self, error: RequestError, environ: Environ) -> Turned:
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
         route = path if path in self._host.routes else UNMATCHED
-        return Turned(error.kind, error.status, route, method if method in METHODS else OTHER_METHOD)
+        method = method if method in METHODS else OTHER_METHOD
+        return Turned(error.kind, error.error_type, error.status, route, method)
 
     def _count(self, turned: Turned, waits_s: list[float]) -> None:
         if metrics := self._host.metrics:
             metrics.requests.labels(turned.route, turned.method, str(turned.status)).inc(len(waits_s))
             metrics.turned_away.labels(turned.reason).inc(len(waits_s))
+            metrics.errors.labels(turned.error_type).inc(len(waits_s))
             for waited_s in waits_s:
                 metrics.queue_seconds.observe(waited_s)
 
@@ -121,6 +126,7 @@ class Refusals:
         body = orjson.dumps({"error": sentence, "error_type": kind, "request_id": request_id})
         if metrics := self._host.metrics:
             metrics.requests.labels(UNMATCHED, OTHER_METHOD, str(status)).inc()
+            metrics.errors.labels(kind).inc()
         return _named(HEAD.format(status, STATUSES[status]).encode(), request_id.encode(), body)
 
 

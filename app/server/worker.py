@@ -94,7 +94,7 @@ class Worker(Stock):  # type: ignore[misc]
         """One more is answered; with `max_requests` the worker makes room for a fresh one in time."""
         self.nr += 1
         if self.nr >= self.max_requests and self.alive:
-            log.info("worker recycled", pid=self.pid, requests=self.nr)
+            log.info("worker recycled", requests=self.nr)
             self.stop()
 
     def init_process(self) -> None:
@@ -154,7 +154,7 @@ class Worker(Stock):  # type: ignore[misc]
             if not self.is_draining:
                 self.stop()  # the master does not end, so it was meant for this worker alone
         if self.alive and not self._has_parent():
-            log.warning("the master is gone, so this worker ends", pid=self.pid)
+            log.warning("the master is gone, so this worker ends")
             self.stop()
 
     def _has_parent(self) -> bool:

@@ -14,8 +14,11 @@ from typing import Any
 from flask import Request
 
 from ..encoder import Embeddings
+from ..errors import RequestError
 from .services import Services
 
+LOGGED_CHARS = 300
+SAID_IF_THERE = ("key_name", "failure", "error_type", "error")
 _accounts: ContextVar[Account | None] = ContextVar("account", default=None)
 
 
@@ -60,6 +63,12 @@ class Account:
     found: Embeddings | None = None
     failure: str = ""
     """What went wrong, as `RequestError.kind` names it."""
+    error_type: str = ""
+    """What went wrong, as the answer names it."""
+    error: str = ""
+    """What was said of it, unless that may quote the body."""
+    key_name: str = ""
+    """Of the key that was sent, where it has a name."""
 
     def headers(self, total_s: float) -> list[tuple[str, str]]:
         """What a client is told of its request: whose vectors they are, what was cut, milliseconds of each part.
@@ -81,6 +90,8 @@ class Account:
             )
             if cut_texts := found.cut_texts:
                 told += (("X-Truncated-Texts", str(cut_texts)), ("X-Truncated-Tokens", str(found.cut_tokens)))
+            if found.unknown_tokens:
+                told.append(("X-Unknown-Tokens", str(found.unknown_tokens)))
         told += (("X-Queue-Time", milliseconds(self.queue_s)), ("X-Total-Time", milliseconds(total_s)))
         return told
 
@@ -90,24 +101,39 @@ class Account:
         return self.queue_s + time.perf_counter() - self.started_s
 
     def facts(self) -> dict[str, Any]:
-        """What the log line says beside the request's own: counts and times."""
+        """What the log line says beside the request's own: counts and times, and what went wrong."""
         facts: dict[str, Any] = {"queue_ms": round(self.queue_s * 1000, 3)}
         if found := self.found:
             facts |= {
                 "texts": len(found.lengths),
                 "tokens": found.tokens,
+                "decode_ms": round(self.decode_s * 1000, 3),
                 "tokenize_ms": round(found.tokenize_s * 1000, 3),
                 "forward_ms": round(found.forward_s * 1000, 3),
+                "encode_ms": round(self.encode_s * 1000, 3),
+                "fingerprint": found.fingerprint,
             }
             if found.cut_texts:
                 facts |= {"truncated_texts": found.cut_texts, "truncated_tokens": found.cut_tokens}
-        return facts | ({"failure": self.failure} if self.failure else {})
+            if found.unknown_tokens:
+                facts["unknown_tokens"] = found.unknown_tokens
+        for name in SAID_IF_THERE:
+            if told := getattr(self, name):
+                facts[name] = told
+        return facts
+
+    def fail(self, error: RequestError) -> None:
+        """It ends with this error."""
+        self.failure, self.error_type = error.kind, error.error_type
+        self.error = "" if error.is_quoting else error.message[:LOGGED_CHARS]
 
     def count(self, seconds: float) -> None:
         """Move the series of requests with texts, of which this one took so many seconds."""
+        metrics, move = self.services.metrics, self.services.moves
+        if self.error_type:
+            metrics.errors.labels(self.error_type).inc()
         if not self.form:
             return
-        metrics, move = self.services.metrics, self.services.moves
         move.inputs(self.form, self.failure or "ok")
         if not self.failure and (found := self.found):
             tokens = found.tokens
@@ -120,9 +146,12 @@ class Account:
             move.tokens(tokens)
             move.tokenize_seconds(found.tokenize_s)
             move.forward_seconds(found.forward_s)
+            move.encode_seconds(self.encode_s)
             if found.cut_texts:
                 metrics.truncated_texts.inc(found.cut_texts)
                 metrics.truncated_tokens.inc(found.cut_tokens)
+            if found.unknown_tokens:
+                metrics.unknown_tokens.inc(found.unknown_tokens)
 
 
 def account() -> Account:

@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Any
 
 import msgspec
+import structlog
 from flask import Blueprint, Response
 
 from .. import settings as all_settings
@@ -20,6 +21,7 @@ from .services import services
 
 routes = Blueprint("admin", __name__)
 _under_way = Lock()
+log = structlog.get_logger("serve-bert")
 
 
 @routes.post("/admin/reload")
@@ -33,15 +35,23 @@ def reload() -> Response:
     if not _under_way.acquire(blocking=False):
         raise ReloadUnderWayError
     service = services()
+    reloads = service.metrics.reloads
     try:
+        before = service.ready_encoder().info.fingerprint
         settings = all_settings.load()
         encoder = open_encoder(verify_and_plan(settings))
         service.replace_encoder(encoder)
         accepted = {name: getattr(settings, name) for name in MODEL_SETTINGS}
         service.readiness.board.note_replacement(msgspec.json.encode(accepted))
     except (ConfigurationError, ModelRefusedError) as error:
+        reloads.labels("refused").inc()
+        log.error("model refused, the old one stays", reason=str(error))
         raise ReloadRefusedError(str(error)) from None
     finally:
         _under_way.release()
     info = encoder.info
+    reloads.labels("done").inc()
+    log.info(
+        "model replaced", model=info.model_id, fingerprint=info.fingerprint, fingerprint_before=before, isa=info.isa
+    )
     return json_response({"model_id": info.model_id, "revision": info.revision, "fingerprint": info.fingerprint})

@@ -1,8 +1,10 @@
-"""The optional API key: compared in constant time, on bytes, with every key that is set."""
+"""The optional API key: compared in constant time, on bytes, with every key that is set; a key may have a name."""
 
 from __future__ import annotations
 
 import hmac
+import re
+from functools import lru_cache
 
 from flask import Flask, Request
 
@@ -11,6 +13,7 @@ from ..settings import Settings
 from . import cors
 from .account import account
 
+NAMED = re.compile(r"(?:([A-Za-z0-9._-]{1,64}):)?(.+)")
 # What orchestrators and Prometheus ask for, without a key.
 PUBLIC_PATHS = frozenset(
     {"/livez", "/readyz", "/health", "/ping", "/docs", "/docs/", "/openapi.json", "/api-doc/openapi.json"}
@@ -28,14 +31,23 @@ def check_key() -> None:
     settings = told.services.settings
     if not settings.api_key:
         return
-    keys = [key.strip().encode() for key in settings.api_key.split(",") if key.strip()]
+    keys = named(settings.api_key)
     if not keys or _is_public(told.request, settings) or (settings.cors_origins and cors.is_asked_first()):
         return
     scheme, _, given = told.request.headers.get("Authorization", "").partition(" ")
     offered = given.strip().encode() if scheme.lower() == "bearer" else b""
     # Every key is compared, so that the time does not tell which one came close.
-    if not sum(hmac.compare_digest(offered, key) for key in keys):
+    found = [name for name, key in keys if hmac.compare_digest(offered, key)]
+    if not found:
         raise UnauthorizedError('this service needs a key: send "Authorization: Bearer KEY"')
+    told.key_name = found[0]
+
+
+@lru_cache(1)
+def named(keys: str) -> list[tuple[str, bytes]]:
+    """Each key of BERT_API_KEY, and what stands before it: "search:KEY"; "" if nothing does."""
+    found = (NAMED.fullmatch(one.strip()) for one in keys.split(","))
+    return [(one[1] or "", one[2].encode()) for one in found if one]
 
 
 def _is_public(request: Request, settings: Settings) -> bool:

@@ -7,7 +7,7 @@ import structlog
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from ..errors import RequestError, UnauthorizedError
+from ..errors import BackendError, RequestError, UnauthorizedError
 from ..fleet.logs import frames
 from .account import account
 from .dialects import dialect_of
@@ -31,7 +31,7 @@ def init_app(app: Flask) -> None:
 
 def answer_own(error: RequestError) -> Response:
     """A request that we refused, or could not answer, and know why."""
-    account().failure = error.kind
+    account().fail(error)
     response = _answer(_body(error.message, error.error_type, error.status, **error.details), error.status)
     if isinstance(error, UnauthorizedError):
         response.headers["WWW-Authenticate"] = "Bearer"
@@ -40,12 +40,14 @@ def answer_own(error: RequestError) -> Response:
 
 def answer_http(error: HTTPException) -> Response:
     """A refusal of Werkzeug's: its status and headers (Allow, Location), our body."""
-    account().failure = "http"
+    told = account()
+    told.failure = "http"
     base = error.get_response()
     status = base.status_code
     response = Response(status=status, headers=[pair for pair in base.headers if pair[0] != "Content-Length"])
     sentence = SENTENCES.get(status) or str(error.description or error.name)
-    response.data = _body(sentence, KINDS.get(status, "Validation" if status < 500 else "Backend"), status)
+    told.error_type = KINDS.get(status, "Validation" if status < 500 else "Backend")
+    response.data = _body(sentence, told.error_type, status)
     response.mimetype = "application/json"
     return response
 
@@ -53,10 +55,10 @@ def answer_http(error: HTTPException) -> Response:
 def answer_unforeseen(error: Exception) -> Response:
     """A defect of ours. The log gets where it happened, but no message: that might quote the text."""
     told = account()
-    told.failure = "unforeseen"
+    told.failure, told.error_type = "unforeseen", BackendError.error_type
     log.error("unforeseen", request_id=told.request_id, error_class=type(error).__name__, frames=frames(error))
     sentence = "the service failed on this request; its log says where, under this X-Request-Id"
-    return _answer(_body(sentence, "Backend", 500), 500)
+    return _answer(_body(sentence, BackendError.error_type, 500), 500)
 
 
 def told(path: str, error: RequestError, request_id: str) -> bytes:

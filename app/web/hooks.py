@@ -18,6 +18,9 @@ from .lean import Answer
 from .services import services
 
 LOGGED_PATH_CHARS = 200
+LOGGED_AGENT_CHARS = 100
+# What orchestrators, balancers and Prometheus ask for, again and again.
+WATCHING = frozenset({"/livez", "/readyz", "/health", "/ping", "/metrics"})
 
 
 def init_app(app: Flask) -> None:
@@ -47,11 +50,12 @@ def finish(response: Answer) -> Answer:
     payload_bytes, answered_bytes = told.body.bytes_read, response.calculate_content_length() or 0
     move = service.moves
     move.requests(route, method, response.status_code)
-    move.by_route(route, seconds, payload_bytes, answered_bytes)
+    move.by_route(route, response.status_code, seconds, payload_bytes, answered_bytes)
     if not own.environ.get(FOR_ADMIN):
         move.queue_seconds(told.queue_s)
     told.count(seconds)
-    logs.info(
+    logs.write(
+        _level(response.status_code, route),
         "request",
         {
             "request_id": told.request_id,
@@ -59,6 +63,7 @@ def finish(response: Answer) -> Answer:
             "route": route,
             "path": quote(own.path)[:LOGGED_PATH_CHARS],
             "client": own.environ.get("REMOTE_ADDR", ""),
+            "user_agent": own.environ.get("HTTP_USER_AGENT", "")[:LOGGED_AGENT_CHARS],
             "status": response.status_code,
             "payload_bytes": payload_bytes,
             "response_bytes": answered_bytes,
@@ -69,3 +74,12 @@ def finish(response: Answer) -> Answer:
     )
     open_account(None)
     return response
+
+
+def _level(status: int, route: str) -> str:
+    """A probe's 503 is an answer like another: what made the fleet unready has a line of its own."""
+    if 400 <= status < 500:
+        return "warning"
+    if route in WATCHING:
+        return "debug"
+    return "error" if status >= 500 else "info"

@@ -32,9 +32,11 @@ def explained(body: bytes, parser_says: str) -> MalformedBodyError:
         return MalformedBodyError(f"the body is no UTF-8: byte {byte:#04x} at position {error.start}")
     where = _half_a_character(body)
     if where:
-        return MalformedBodyError(
+        refusal = MalformedBodyError(
             f"{where} has half of a surrogate pair: an escape \\ud800 to \\udfff without its other half", where=where
         )
+        refusal.is_quoting = True  # the keys on the way there
+        return refusal
     return MalformedBodyError(f"the body is no JSON: {parser_says}")
 
 

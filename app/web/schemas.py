@@ -16,6 +16,8 @@ from ..server.watch import LOOK
 from .account import account
 from .malformed import explained
 
+# How msgspec begins what names nothing but the schema.
+OF_THE_SCHEMA = ("Expected ", "Object missing ")
 AT = re.compile(r" - at `(\$[^`]*)`$")
 KEY = re.compile(r"Object (?:missing required|contains unknown) field `([^`]*)`")
 Schema = TypeVar("Schema", bound=msgspec.Struct)
@@ -88,4 +90,6 @@ def _invalid(message: str) -> InvalidInputError:
     where = found.group(1) if found else "$"
     if key := KEY.match(message):
         where += f".{key.group(1)}"
-    return InvalidInputError(AT.sub(r" at \1", message), where=where)
+    error = InvalidInputError(AT.sub(r" at \1", message), where=where)
+    error.is_quoting = not message.startswith(OF_THE_SCHEMA)
+    return error

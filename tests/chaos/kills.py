@@ -72,16 +72,16 @@ def time_of_births(fleet: Fleet) -> float:
     tell(fleet, tail, signal.SIGTTIN)
     tail.await_events("worker ready", WORKERS // 2)
     took_s = time.monotonic() - began
-    tell(fleet, tail, signal.SIGTTOU)
+    tell(fleet, tail, signal.SIGTTOU, after=WORKERS // 2)
     tail.await_events("worker stopped", WORKERS // 2)
     return took_s
 
 
-def tell(fleet: Fleet, tail: Tail, number: signal.Signals) -> None:
-    """Send a signal once for each of half of the workers; two equal ones at once would be one."""
+def tell(fleet: Fleet, tail: Tail, number: signal.Signals, after: int = 0) -> None:
+    """Send a signal once for each of half of the workers, `after` others; two equal ones at once would be one."""
     for count in range(1, WORKERS // 2 + 1):
         os.kill(fleet.master_pid, number)
-        tail.await_events(f"Handling signal: {number.name[3:].lower()}", count)
+        tail.await_events("signal received", after + count)
 
 
 def kill_half(fleet: Fleet, chance: random.Random, spoilt: Path | None) -> float:

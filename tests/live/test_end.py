@@ -139,14 +139,25 @@ def test_a_successor_takes_over_and_nobody_hears_not_ready() -> None:
 
 
 def test_a_successor_hands_back_and_nobody_hears_not_ready() -> None:
-    """A rollback: USR2, then TERM to the new master."""
+    """A rollback: USR2, then TERM to the new master. Each request is counted once, whichever fleet shows the page."""
     with serving(workers=2, BERT_DRAIN_DELAY_S="30") as fleet:
+
+        def count(before: int) -> None:
+            for number in range(before, before + 10):
+                assert fleet.metric("bert_texts_total") == number
+                assert fleet.metric("process_cpu_seconds_total") >= used_s
+                assert fleet.ask("/predict", {"text": "a"}).status == 200
+
+        used_s = fleet.metric("process_cpu_seconds_total")
+        count(0)
         os.kill(fleet.master_pid, signal.SIGUSR2)
         wait_for(lambda: len(fleet.events("all workers ready")) == 2, "a successor")
+        used_s = fleet.metric("process_cpu_seconds_total")
+        count(10)
         os.kill(fleet.parent_of(fleet.events("worker ready")[-1]["pid"]), signal.SIGTERM)
         while not fleet.events("the successor ended, this fleet serves on"):
             assert fleet.ask("/readyz").status == 200
-        assert fleet.ask("/predict", {"text": "still here"}).status == 200
+        count(20)
         os.kill(fleet.master_pid, signal.SIGTERM)
         wait_for(lambda: fleet.ask("/readyz").status == 503, "not ready, now that it is alone", timeout_s=5)
         os.kill(fleet.master_pid, signal.SIGINT)

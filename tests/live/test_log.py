@@ -10,7 +10,7 @@ from tests.live.fleet import Fleet, read_log, serving_unread, wait_for
 
 
 def test_nobody_reads_the_log() -> None:
-    with serving_unread(workers=2) as (fleet, reading):
+    with serving_unread(workers=2, BERT_LOG_LEVEL="debug") as (fleet, reading):
         fill(fleet)
         os.kill(fleet.workers()[0], signal.SIGKILL)
         wait_for(lambda: fleet.metric("bert_workers_ready") == 2, "a successor", timeout_s=10)

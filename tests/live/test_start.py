@@ -89,7 +89,7 @@ def test_calls_that_a_sandbox_refuses(tmp_path: Path) -> None:
     unwritable = "/proc/none"
     with serving(workers=1, PYTHONPATH=str(tmp_path), BERT_CACHE=unwritable) as fleet:
         assert fleet.ask("/predict", {"text": "Hello"}).status == 200
-        facts = {name: value for line in fleet.events("boot") for name, value in line.items()}
+        (facts,) = fleet.events("boot")
         if facts["engine"] == "native":
             assert facts["packed"].startswith("a temporary file")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 
 import prometheus_client.values
@@ -14,8 +15,10 @@ from app.fleet import metrics, series
 from app.fleet.board import Board
 from app.fleet.meters import Moves
 from app.fleet.metrics import Metrics, Reason
+from app.fleet.processes import ProcessorTime
 from app.fleet.scrape import FleetCollector, render
 from app.fleet.series import SPILLED, Store
+from tests.live.fleet import wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +46,7 @@ def in_worker(store: Store, slot: int, *statuses: str) -> None:
         found = metrics.of_process()
         for status in statuses:
             found.requests.labels("/r", "GET", status).inc()
-            found.request_seconds.labels("/r").observe(0.003)
+            found.request_seconds.labels("/r", "2xx").observe(0.003)
         os.kill(os.getpid(), 9)
     os.waitpid(child, 0)
 
@@ -64,9 +67,9 @@ def test_one_page_for_all_processes_whoever_shows_it() -> None:
     assert (shown[named.format(200)], shown[named.format(418)]) == (5, 1)
     assert shown["bert_worker_restarts_total[('reason', 'signal')]"] == 2
     assert shown["bert_worker_restarts_total[('reason', 'unborn')]"] == 0
-    assert shown["bert_request_duration_seconds_count[('route', '/r')]"] == 5
-    assert shown["bert_request_duration_seconds_sum[('route', '/r')]"] == pytest.approx(0.015)
-    bucket = "bert_request_duration_seconds_bucket[('le', '{}'), ('route', '/r')]"
+    assert shown["bert_request_duration_seconds_count[('route', '/r'), ('status', '2xx')]"] == 5
+    assert shown["bert_request_duration_seconds_sum[('route', '/r'), ('status', '2xx')]"] == pytest.approx(0.015)
+    bucket = "bert_request_duration_seconds_bucket[('le', '{}'), ('route', '/r'), ('status', '2xx')]"
     assert [shown[bucket.format(bound)] for bound in ("0.0025", "0.005", "+Inf")] == [0, 5, 5]
 
 
@@ -89,16 +92,73 @@ def test_a_worker_beyond_the_rows_serves_uncounted(capsys: pytest.CaptureFixture
     found = Metrics()
     found.requests.labels("/r", "GET", "200").inc()
     assert "not counted" in "".join(capsys.readouterr())
-    assert not any(page(found).values())
+    assert not any(value for name, value in page(found).items() if name.startswith("bert_requests"))
 
 
 def test_what_is_unseen_is_not_counted() -> None:
     found = metrics.of_master(Store(2))
     with metrics.unseen():
         found.requests.labels("/r", "GET", "200").inc()
-    assert not any(page(found).values())
+    counted = "bert_requests_total[('method', 'GET'), ('route', '/r'), ('status', '200')]"
+    assert page(found)[counted] == 0
     found.requests.labels("/r", "GET", "200").inc()
-    assert any(page(found).values())
+    assert page(found)[counted] == 1
+
+
+def test_a_successor_goes_on_with_the_same_numbers_beside_its_predecessor() -> None:
+    old = Store(4)
+    counted = series.value_class(old, 0)("counter", "m", "m_total", (), ())
+    counted.inc(5)
+    new = Store.inherited(3, old.bequeath())
+    assert new.size == 4
+    successors = series.value_class(new, 0)("counter", "m", "m_total", (), ())
+    assert successors.get() == 5
+    successors.inc(2)
+    counted.inc(1)
+    assert (counted.get(), successors.get()) == (8, 8), "on one page, whoever shows it"
+    third = Store.inherited(4, new.bequeath())
+    assert third.row(0)[0] == 6, "once the first has gone, its rows go on"
+
+
+@pytest.mark.parametrize("heritage", ["", "x", "999,1", "1"])
+def test_where_nothing_can_be_inherited_numbers_begin_anew(heritage: str) -> None:
+    assert Store.inherited(3, heritage).size == 3
+
+
+def test_a_predecessor_that_has_too_few_rows_keeps_its_numbers() -> None:
+    old = Store(2)
+    series.value_class(old, 0)("counter", "m", "m_total", (), ()).inc(5)
+    copy = os.dup(old._file or 0)
+    assert not Store.inherited(3, f"{copy},1").keys()
+
+
+def test_what_a_predecessor_labelled_otherwise_is_left_out() -> None:
+    store = Store(2)
+    series.value_class(store, 0)("counter", "bert_errors", "bert_errors_total", ("a", "b"), ("x", "y")).inc(5)
+    found = metrics.of_master(store)
+    assert not any(name.startswith("bert_errors_total") for name in page(found))
+
+
+def test_processor_time_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Metrics()
+    counted = ProcessorTime(found.cpu_seconds)
+    child = os.fork()
+    if child == 0:
+        until_s = time.process_time() + 0.1
+        while time.process_time() < until_s:
+            pass
+        signal.pause()
+
+    def is_counted() -> bool:
+        counted.look([child])
+        return bool(found.cpu_seconds._value.get() > 0.09)
+
+    wait_for(is_counted, "its time")
+    os.kill(child, signal.SIGKILL)
+    before = found.cpu_seconds._value.get()
+    os.waitpid(child, 0)
+    counted.look([])
+    assert before - 0.05 <= found.cpu_seconds._value.get() < before + 0.5
 
 
 def test_what_a_killed_process_wrote_in_part_is_written_over() -> None:
@@ -154,8 +214,8 @@ def test_what_is_moved_fast_is_what_the_library_would_move(kind: str, amount: fl
     for _ in range(3):
         move.queue_seconds(amount)
         slow.queue_seconds.observe(amount)
-        move.by_route("/r", amount, 5, 7000)
-        slow.request_seconds.labels("/r").observe(amount)
+        move.by_route("/r", 200, amount, 5, 7000)
+        slow.request_seconds.labels("/r", "2xx").observe(amount)
         slow.payload_bytes.labels("/r").observe(5)
         slow.response_bytes.labels("/r").observe(7000)
         move.requests("/r", "GET", 200)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -55,7 +56,7 @@ def test_payload_is_what_was_really_read(logged: Site, capsys: Capture) -> None:
 
 
 def test_a_sane_request_id_is_kept_and_any_other_replaced(logged: Site, capsys: Capture) -> None:
-    answer = logged.client.get("/livez", headers={"X-Request-Id": "trace:abc-1"})
+    answer = logged.client.get("/info", headers={"X-Request-Id": "trace:abc-1"})
     assert answer.headers["X-Request-Id"] == request_line(capsys)["request_id"] == "trace:abc-1"
     for given in ("", "two words", "x" * 129, 'quote"', "ümlaut", "a\x1b[31m"):
         answer = logged.client.get("/livez", headers={"X-Request-Id": given})
@@ -70,13 +71,94 @@ def test_a_path_cannot_forge_a_line(logged: Site, capsys: Capture) -> None:
 
 
 def test_console_lines_are_for_people(make_site: Callable[..., Site], capsys: Capture) -> None:
-    make_site(BERT_LOG_FORMAT="console").client.get("/livez")
-    assert "route=/livez" in capsys.readouterr().err
+    make_site(BERT_LOG_FORMAT="console").client.get("/info")
+    assert "route=/info" in capsys.readouterr().err
 
 
 def test_log_level_silences_request_lines(make_site: Callable[..., Site], capsys: Capture) -> None:
-    make_site(BERT_LOG_LEVEL="warning").client.get("/livez")
+    make_site(BERT_LOG_LEVEL="warning").client.get("/info")
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "level"),
+    [
+        ("POST", "/predict", {"text": "a"}, "info"),
+        ("POST", "/predict", {"text": ""}, "warning"),
+        ("POST", "/predict", {"text": 1}, "warning"),
+        ("GET", "/nope", None, "warning"),
+        ("GET", "/metrics", None, "debug"),
+        ("GET", "/livez", None, "debug"),
+        ("GET", "/readyz", None, "debug"),
+        ("PUT", "/readyz", None, "warning"),
+    ],
+)
+def test_a_line_is_as_grave_as_what_came_of_the_request(
+    make_site: Callable[..., Site], capsys: Capture, method: str, path: str, body: Any, level: str
+) -> None:
+    make_site(BERT_LOG_FORMAT="json", BERT_LOG_LEVEL="debug").client.open(path, method=method, json=body)
+    assert request_line(capsys)["level"] == level
+
+
+def test_a_failure_of_ours_is_an_error(logged: Site, capsys: Capture) -> None:
+    logged.services.encoder = None
+    logged.predict(text="a")
+    assert request_line(capsys)["level"] == "error"
+    logged.client.get("/readyz")
+    assert capsys.readouterr().err == "", "a probe's answer, of which what made the worker unready is told"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "error_type", "error"),
+    [
+        (b'{"text": ""}', "empty_input", "Empty", "the text is empty"),
+        (b'{"text": 1}', "invalid_input", "Validation", "Expected `str | array`, got `int` at $.text"),
+        (b"{}", "invalid_input", "Validation", "Object missing required field `text`"),
+        (b"{", "malformed_body", "Validation", "the body is no JSON: Input data was truncated"),
+        (b'{"text": "a", "the secret phrase": 1}', "invalid_input", "Validation", None),
+        (b'{"text": "\\ud800"}', "malformed_body", "Validation", None),
+        (b'{"text": "a", "pooling": "the secret phrase"}', "invalid_input", "Validation", None),
+    ],
+)
+def test_why_a_request_was_refused_is_logged_but_nothing_of_its_body(
+    logged: Site, capsys: Capture, body: bytes, kind: str, error_type: str, error: str | None
+) -> None:
+    logged.client.post("/predict", data=body, content_type="application/json")
+    captured = capsys.readouterr().err
+    assert "secret" not in captured
+    line = json.loads(captured)
+    assert (line["failure"], line["error_type"], line.get("error")) == (kind, error_type, error)
+    assert metric(logged.client.get("/metrics").text, "bert_errors_total", error_type=error_type) == 1
+
+
+def test_a_line_says_who_asked_and_what_it_took(logged: Site, capsys: Capture) -> None:
+    answer = logged.client.post("/predict", json={"text": "a"}, headers={"User-Agent": "curl/8 " + "x" * 1000})
+    line = request_line(capsys)
+    assert list(line)[:4] == ["timestamp", "level", "event", "pid"]
+    assert line["user_agent"] == "curl/8 " + "x" * 93
+    assert (line["pid"], line["fingerprint"]) == (os.getpid(), answer.headers["X-Model-Fingerprint"])
+    assert all(line[name] for name in ("decode_ms", "tokenize_ms", "forward_ms", "encode_ms"))
+
+
+def test_words_that_the_vocabulary_has_not_are_told(logged: Site, capsys: Capture) -> None:
+    """One that has more than 100 characters, too: all such have the same vector."""
+    answer = logged.predict(text=["x" * 101, "\U00012000 and \U00012001", "known"])
+    assert answer.headers["X-Unknown-Tokens"] == "3"
+    assert request_line(capsys)["unknown_tokens"] == 3
+    assert metric(logged.client.get("/metrics").text, "bert_unknown_tokens_total") == 3
+    assert "X-Unknown-Tokens" not in logged.predict(text="known").headers
+
+
+def test_the_name_of_a_key_is_logged_and_the_key_never(make_site: Callable[..., Site], capsys: Capture) -> None:
+    site = make_site(BERT_API_KEY="search:alpha, beta, search:gamma,odd:", BERT_LOG_FORMAT="json")
+    for key, name in (("alpha", "search"), ("beta", None), ("gamma", "search"), ("odd:", None)):
+        answer = site.client.post("/predict", json={"text": "a"}, headers={"Authorization": f"Bearer {key}"})
+        line = request_line(capsys)
+        assert (answer.status_code, line.get("key_name")) == (200, name)
+        assert key not in json.dumps(line)
+    for wrong in ("search:alpha", "search", "", "odd"):
+        answer = site.client.post("/predict", json={"text": "a"}, headers={"Authorization": f"Bearer {wrong}"})
+        assert answer.status_code == 401, wrong
 
 
 @pytest.mark.parametrize(
@@ -157,7 +239,8 @@ def test_the_first_scrape_shows_zeroes(site: Site) -> None:
         assert f"bert_{name}_total 0.0" in page
     for name in ("tokenize_seconds", "forward_seconds", "request_texts"):
         assert f"bert_{name}_count 0.0" in page
-    for name in ("request_duration_seconds", "request_payload_bytes", "response_bytes"):
+    assert 'bert_request_duration_seconds_count{route="/predict",status="2xx"} 0.0' in page
+    for name in ("request_payload_bytes", "response_bytes"):
         assert f'bert_{name}_count{{route="/predict"}} 0.0' in page
     assert 'le="0.0005"' in page
     assert 'le="10.0"' in page

@@ -93,6 +93,7 @@ class NativeEncoder:
             tokenize_s=tokenize_s,
             forward_s=time.perf_counter() - started - tokenize_s,
             fingerprint=self.info.fingerprint,
+            unknown_tokens=sum(tokenized[place].unknown_tokens for place in order),
         )
 
     def _vectors(self, tokenized: list[TokenizedText], look: Callable[[], None]) -> list[np.ndarray]:
