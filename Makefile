@@ -20,13 +20,14 @@ OPENVINO := $(VENV)/bench-openvino/.installed
 CLIENTS  := $(VENV)/clients/.installed
 MORE     := $(VENV)/clients-more/.installed
 SCRIPTED := $(VENV)/clients-js/.installed
+TRACED   := $(VENV)/.tracing-installed
 MODELS   := $(VENV)/models/.fetched
 
 .DEFAULT_GOAL := help
 # The kernel is compiled while packages are fetched.
 MAKEFLAGS += --jobs=2
 .PHONY: help install run test test-long test-models test-clients lint bench bench-encoder bench-overload study chaos
-.PHONY: fuzz settings wheel lock clean
+.PHONY: dashboard tracing fuzz settings wheel lock clean
 
 # Before anything is fetched for a name that is none.
 ifneq ($(filter-out auto native sentence-transformers,$(ENGINE)),)
@@ -87,6 +88,12 @@ study: $(BENCH) $(KERNEL) ## measure the study's five ways of holding a model an
 ##   (QUICK=1: under five minutes); goes on where it was stopped
 	@exec $(VENV)/bench/bin/python -m tests.study $(ARGS)
 
+dashboard: $(BENCH) $(KERNEL) ## draw config/grafana's dashboard over a fleet under load, in four minutes
+##   (wants Prometheus; QUICK=1: half of one)
+	@exec $(VENV)/bench/bin/python -m tests.bench.watched
+
+tracing: $(TRACED) ## install OpenTelemetry into .venv, which BERT_OTLP_ENDPOINT wants
+
 settings: $(SERVING) ## print every setting: value, where it came from, what it means
 	@$(BIN)/python -m app settings
 
@@ -131,6 +138,11 @@ $(WHOLE): $(wildcard config/requirements-torch*.txt) $(SERVING)
 # Without a C compiler this says so and goes on: the other engine may serve.
 $(KERNEL): $(wildcard $(NATIVE)/kernel/*.[ch]) $(NATIVE)/build.py | $(BIN)/python
 	@$(BIN)/python $(NATIVE)/build.py
+
+$(TRACED): config/requirements-otel.txt $(SERVING)
+	@$(LOCKED) -r config/requirements-otel.txt
+	@$(call COMPILED,$(VENV))
+	@touch $@
 
 $(TOOLS): config/requirements-dev.txt $(WHOLE)
 	@$(LOCKED) -r config/requirements-dev.txt

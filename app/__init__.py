@@ -62,7 +62,7 @@ def load_model(app: Flask, plan: Plan | None = None) -> None:
     `plan` is what the master verified and chose; without one it is done here. Raises ModelRefusedError, and
     ConfigurationError if the engine that the settings ask for cannot run.
     """
-    from . import encoder
+    from . import encoder, web
     from .web.services import Services
 
     service: Services = app.extensions[Services.NAME]
@@ -72,4 +72,5 @@ def load_model(app: Flask, plan: Plan | None = None) -> None:
     else:
         opened = encoder.open_encoder(plan or encoder.verify_and_plan(service.settings))
         service.encoder = encoder.guarded(opened, service.settings.lock)
+    web.begin_spans(service)
     service.readiness.announce()

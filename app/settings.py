@@ -31,6 +31,7 @@ WANTED = {
     "workers": "auto, or a number from 1 to 1024",
     "isa": f"auto, or one or more of {PATHS.strip('()').replace('|', ', ')}, commas between",
     "admin_bind": "HOST:PORT",
+    "otlp_endpoint": "a collector's address, as http://collector:4318",
     "cors_origins": "*, or origins as https://example.org, commas between",
 }
 """What a setting takes, where its type does not say it well."""
@@ -61,6 +62,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_request_tokens: Count
     max_unpooled_numbers: Count
     max_body_bytes: Count
+    compress_bytes: Annotated[int, Meta(ge=0)]
     api_key: Annotated[str, SECRET]
     api_key_file: str
     metrics_public: bool
@@ -72,6 +74,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_queue_ms: Annotated[int, Meta(ge=0)]
     keep_alive_s: Annotated[int, Meta(ge=0)]
     drain_delay_s: Annotated[float, Meta(ge=0, le=3600)]
+    otlp_endpoint: Annotated[str, Meta(pattern=r"^(https?://[^\s]+)?$")]
+    trace_ratio: Annotated[float, Meta(ge=0, le=1)]
     log_level: Literal["debug", "info", "warning", "error"]
     log_format: Literal["auto", "json", "console"]
 
@@ -173,6 +177,8 @@ def table() -> list[Described]:
 
 
 def _convert(name: str, value: Any, source: str, *, from_text: bool = False) -> Any:
+    if isinstance(value, str) and value.lower() in (choices := Described(name, None, "").choices):
+        value = choices[choices.index(value.lower())]
     try:
         return msgspec.convert(value, FIELDS[name].type, strict=not from_text)
     except msgspec.ValidationError as error:

@@ -54,6 +54,7 @@ def main() -> None:
     write("requirements-torch.txt", "requirements-torch.in", anywhere)
     write("requirements-torch-cpu.txt", "requirements-torch.in", [CPU_TORCH + CPU_TORCH_HASH])
     write("requirements-torch-cuda.txt", "requirements-torch.in", cuda)
+    write("requirements-otel.txt", "requirements-otel.in", without(resolve("requirements-otel.in"), light))
     write("requirements-dev.txt", "requirements-dev.in", resolve("requirements-dev.in"))
     write("requirements-models.txt", "requirements-models.in", resolve("requirements-models.in", "--no-deps"))
     for name in ("clients", "clients-more"):

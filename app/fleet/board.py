@@ -20,7 +20,7 @@ SLOTS = 4096
 # The master's place among the sizes.
 MASTER = SLOTS
 # Numbers that are not a slot's.
-WORDS = 8
+WORDS = 9
 # Room for the settings that a replacement was made by: a few names and paths.
 NOTE_BYTES = 1 << 16
 NEVER_MS = 1 << 40
@@ -87,6 +87,8 @@ class Board:
     """Whether another fleet answers on the same socket, so that it stays ready though this one ends."""
     is_reload_refused = Word(7)
     """Whether the last reload was."""
+    slots = Word(8)
+    """How many have ever been held, from the first on."""
     _note_bytes = Word(6)
 
     def __init__(self, workers: int = 1, threads: int = 1) -> None:
@@ -117,6 +119,7 @@ class Board:
         """Say who holds the slot and what it is doing."""
         self.words[2 * slot] = pid
         self.words[2 * slot + 1] = state
+        self.slots = max(self.slots, slot + 1)
         if state == State.READY:
             self.was_ready = True
 
@@ -133,7 +136,7 @@ class Board:
 
     def pids(self) -> dict[int, int]:
         """The process of each slot that is held."""
-        return {slot: self.words[2 * slot] for slot in range(SLOTS) if self.words[2 * slot]}
+        return {slot: pid for slot, pid in enumerate(self.words[: 2 * self.slots : 2]) if pid}
 
     def ready_count(self) -> int:
         """How many workers take requests."""

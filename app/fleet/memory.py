@@ -38,13 +38,13 @@ def of_process(pid: int) -> Memory | None:
 def of_fleet(board: Board) -> dict[str, Memory]:
     """What the master and each slot's worker cost, whichever worker asks; of one that cannot be read there is nothing.
 
-    Workers measure themselves, so that the page does not wait for ten of them.
+    All measure themselves, so that the page does not wait for eleven of them.
     """
     now_ms = _now_ms()
     sizes = {}
     for place, pid in {MASTER: os.getppid(), **board.pids()}.items():
-        if board.sizes.age_ms(place, now_ms) > (FRESH_MS if place == MASTER else LATE_MS):
-            board.sizes.write(place, now_ms, *_measured(pid))
+        if board.sizes.age_ms(place, now_ms) > LATE_MS:
+            _measure(board, place, pid, now_ms)
         pss_bytes, private_bytes = board.sizes.read(place)
         if pss_bytes:
             sizes["master" if place == MASTER else str(place)] = Memory(pss_bytes, private_bytes)
@@ -55,12 +55,24 @@ def tell_own(board: Board, slot: int) -> None:
     """In a worker, once a second or so: what it costs, if that was some time ago."""
     now_ms = _now_ms()
     if board.sizes.age_ms(slot, now_ms) > FRESH_MS:
-        board.sizes.write(slot, now_ms, *_measured(os.getpid()))
+        _measure(board, slot, os.getpid(), now_ms)
 
 
-def _measured(pid: int) -> tuple[int, int]:
-    found = of_process(pid)
-    return (found.pss_bytes, found.private_bytes) if found else (0, 0)
+def tell_of_master(board: Board) -> None:
+    """In the master, once a second or so: what it costs, if that was some time ago; and those that cannot tell.
+
+    A process that has given up root (gunicorn's -u) may not read what stands in /proc of itself.
+    """
+    now_ms = _now_ms()
+    if board.sizes.age_ms(MASTER, now_ms) > FRESH_MS:
+        silent = {slot: pid for slot, pid in board.pids().items() if board.sizes.age_ms(slot, now_ms) > FRESH_MS}
+        for place, pid in {MASTER: os.getpid(), **silent}.items():
+            _measure(board, place, pid, now_ms)
+
+
+def _measure(board: Board, place: int, pid: int, now_ms: int) -> None:
+    if found := of_process(pid):
+        board.sizes.write(place, now_ms, found.pss_bytes, found.private_bytes)
 
 
 def _now_ms() -> int:

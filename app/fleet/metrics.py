@@ -109,7 +109,8 @@ class Metrics:
     """The series that requests move, and the master's."""
 
     def __init__(self) -> None:
-        self._store = _values.store if _values else None
+        self.store = _values.store if _values else None
+        """Where the numbers of all processes are; None in a process that no fleet of ours forked."""
         registry = self.registry = CollectorRegistry()
         labels = ["route", "method", "status"]
         self.requests = Counter("bert_requests", "Requests answered.", labels, registry=registry)
@@ -153,11 +154,9 @@ class Metrics:
         self.log_lines_dropped = Counter(
             "bert_log_lines_dropped", "Log lines that nobody read in time.", registry=registry
         )
-        labelled = (
-            *(self.requests, self.request_seconds, self.payload_bytes, self.response_bytes),
-            *(self.restarts, self.inputs, self.turned_away, self.errors, self.reloads),
-        )
-        self._labelled = {next(iter(metric.describe())).name: metric for metric in labelled}
+        self._shown = 0
+        self.all = [metric for metric in vars(self).values() if isinstance(metric, Counter | Histogram)]
+        self._labelled = {metric._name: metric for metric in self.all if metric._labelnames}
 
     def start_at_zero(self, routes: Iterable[tuple[str, str]], statuses: Iterable[int]) -> None:
         """Create the series of each (route, method), so that the first scrape shows them, at zero."""
@@ -175,7 +174,11 @@ class Metrics:
 
     def show_all(self) -> None:
         """Create here what series others have by now: each process shows the whole page."""
-        for metric, sample, *values in sorted(self._store.keys()) if self._store else ():
+        keys = self.store.keys() if self.store else set()
+        if len(keys) == self._shown:
+            return
+        self._shown = len(keys)
+        for metric, sample, *values in sorted(keys):
             labelled = self._labelled.get(metric)
             # A predecessor of another version may have had other labels.
             if labelled and not sample.endswith("_bucket") and len(values) == len(labelled._labelnames):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -14,8 +15,12 @@ from prometheus_client.registry import Collector
 from ..version import VERSION
 from . import cores, memory, processes
 from .board import Board
+from .exposition import Family
 from .metrics import Metrics
-from .tei_metrics import TeiCollector
+from .tei_metrics import TeiCollector, renamed
+
+# Of OpenMetrics' text.
+END = b"# EOF\n"
 
 
 @dataclass(eq=False)
@@ -67,8 +72,16 @@ def render(metrics: Metrics, fleet: FleetCollector, accept: str) -> tuple[bytes,
     """The page and its content type, in the format that the scraper prefers."""
     metrics.show_all()
     encode, content_type = choose_encoder(accept)
-    page = CollectorRegistry()
-    page.register(fleet)
-    page.register(metrics.registry)
-    page.register(TeiCollector(metrics))
-    return encode(page), content_type
+    is_open_metrics = content_type.startswith("application/openmetrics-text")
+    found = CollectorRegistry()
+    found.register(fleet)
+    found.register(TeiCollector(metrics))
+    totals = metrics.store.totals() if metrics.store else []
+    counted = "".join(family.text(totals) for family in _families(metrics, is_open_metrics=is_open_metrics))
+    return encode(found).removesuffix(END) + counted.encode() + END * is_open_metrics, content_type
+
+
+@lru_cache(2)
+def _families(metrics: Metrics, *, is_open_metrics: bool) -> list[Family]:
+    named = {metric._name: metric for metric in metrics.all} | renamed(metrics)
+    return [Family(name, metric, is_open_metrics=is_open_metrics) for name, metric in named.items()]

@@ -27,9 +27,9 @@ NUMBERS = 4096
 KEYS_BYTES = 192 * 1024
 # Whatever has no room is counted there, and shown nowhere.
 SPILLED = NUMBERS - 1
-# At the beginning: how much of the list is whole, rows of a fleet, halves that are in use.
-READ_BYTES, ROWS, HALVES = range(3)
-HEAD_WORDS = 3
+# At the beginning: how much of the list is whole, rows of a fleet, halves that are in use, and rows, from the first on.
+READ_BYTES, ROWS, HALVES, USED = range(4)
+HEAD_WORDS = 4
 # Who adds to the list is at it for microseconds, unless he was stopped meanwhile.
 PATIENCE_S = 0.1
 
@@ -79,6 +79,8 @@ class Store:
 
     def row(self, index: int) -> memoryview[float]:
         """The numbers of a slot; the last is the master's."""
+        if index < self.size - 1:
+            self._head[USED] = max(self._head[USED], index + 1)
         return self._row(self._half * self.size + index)
 
     def nobodys_row(self) -> memoryview[float]:
@@ -105,6 +107,12 @@ class Store:
         """What all processes counted under `key` together."""
         place = self._known().get(key)
         return 0.0 if place is None else sum(self._all[place : NUMBERS * self.size * self._head[HALVES] : NUMBERS])
+
+    def totals(self) -> list[float]:
+        """What all processes counted together, by place."""
+        known, places = len(self._known()), (*range(self._head[USED]), self.size - 1)
+        rows = [self._row(half * self.size + place)[:known] for half in range(self._head[HALVES]) for place in places]
+        return [sum(column) for column in zip(*rows, strict=True)] + [0.0] * (NUMBERS - known)
 
     def _known(self) -> dict[Key, int]:
         """Keys are only ever appended, and counted once they are whole, so a reader needs no lock."""

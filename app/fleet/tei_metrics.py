@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+from prometheus_client import Histogram
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
@@ -32,35 +33,28 @@ TURNED_AWAY = {"overloaded": "overloaded", "deadline": "inference", "client_gone
 Labels = dict[str, str]
 
 
+def renamed(metrics: Metrics) -> dict[str, Histogram]:
+    """Histograms of ours by their names there."""
+    sources = {
+        ("request_duration", "embed_duration"): metrics.embedding_seconds,
+        ("request_queue_duration", "embed_queue_duration"): metrics.queue_seconds,
+        ("request_tokenization_duration", "embed_tokenization_duration"): metrics.tokenize_seconds,
+        ("request_inference_duration", "embed_inference_duration"): metrics.forward_seconds,
+        ("request_input_length",): metrics.tokens_per_text,
+        ("batch_next_size",): metrics.texts_per_request,
+        ("batch_next_tokens",): metrics.tokens_per_request,
+    }
+    return {f"te_{name}": source for names, source in sources.items() for name in names}
+
+
 class TeiCollector(Collector):
-    """See the module."""
+    """The counters."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
     def collect(self) -> Iterator[Metric]:
         """Read them now."""
-        metrics = self._metrics
-        yield from self._counters()
-        renamed = {
-            ("request_duration", "embed_duration"): metrics.embedding_seconds,
-            ("request_queue_duration", "embed_queue_duration"): metrics.queue_seconds,
-            ("request_tokenization_duration", "embed_tokenization_duration"): metrics.tokenize_seconds,
-            ("request_inference_duration", "embed_inference_duration"): metrics.forward_seconds,
-            ("request_input_length",): metrics.tokens_per_text,
-            ("batch_next_size",): metrics.texts_per_request,
-            ("batch_next_tokens",): metrics.tokens_per_request,
-        }
-        for names, source in renamed.items():
-            (ours,) = source.collect()
-            for name in names:
-                family = Metric(f"te_{name}", ours.documentation, "histogram")
-                for sample in ours.samples:
-                    suffix = sample.name.removeprefix(ours.name)
-                    family.add_sample(f"te_{name}{suffix}", sample.labels, sample.value)
-                yield family
-
-    def _counters(self) -> Iterator[Metric]:
         metrics = self._metrics
         asked, answered = dict.fromkeys(FORMS, 0.0), dict.fromkeys(FORMS, 0.0)
         failed: dict[str, float] = defaultdict(float)

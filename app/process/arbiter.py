@@ -21,7 +21,7 @@ from gunicorn.arbiter import Arbiter as Stock
 from gunicorn.workers import base
 
 from ..errors import ConfigurationError
-from ..fleet import boot, cores, logs
+from ..fleet import boot, cores, logs, memory
 from ..fleet.heartbeat import Heartbeat
 from ..fleet.succession import Member, Succession
 from . import births, ending, forking, handover, sockets
@@ -78,6 +78,7 @@ class Arbiter(Stock):  # type: ignore[misc]
         """Look again earlier where something is due that no signal tells."""
         logs.flush()
         self.processor_time.look(self.WORKERS)
+        memory.tell_of_master(self.board)
         now_s = time.monotonic()
         timeout = min(timeout, self.succession.next_look_s(self.members(), self.num_workers, now_s))
         if self.drain:

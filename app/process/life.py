@@ -48,7 +48,7 @@ def post_worker_init(worker: Any) -> None:
     worker.client_timeout_s = services.settings.client_timeout_s
     worker.is_for_admin = lambda listener: admin.is_at(listener, services.settings.admin_bind)
     worker.admission = Admission(services.settings.max_queue_ms / 1000, attended.paths(worker.wsgi))
-    worker.tell, worker.routes = failures.told, attended.all_paths(worker.wsgi)
+    worker.tell, worker.routes = failures.told, worker.wsgi.paths
     worker.allow = lambda origin: cors.allowing(services.settings, origin, TOLD)
     services.queue_depth = worker.queue_depth
     logs.count_dropped(worker.metrics.log_lines_dropped.inc)
@@ -58,6 +58,8 @@ def post_worker_init(worker: Any) -> None:
         log.error("model refused", slot=worker.slot, reason=str(error))
         board.own_readiness().refuse()
         sys.exit(1)
+    if services.spans:
+        worker.at_end = services.spans.close
     log.info("worker ready", slot=worker.slot, load_s=round(time.monotonic() - began, 3))
 
 

@@ -14,7 +14,6 @@ import socket
 import time
 
 import structlog
-from flask import Flask
 
 from ..errors import RequestError
 from ..fleet.metrics import Metrics, unseen
@@ -27,6 +26,7 @@ from ..server.terms import Patience, Terms
 from ..server.watch import Watch
 from ..settings import Settings
 from ..web import attended, failures
+from ..web.lean import App
 from ..web.services import Services
 
 # Python 3.11 specializes a function after 8 calls, and an instruction a few runs later.
@@ -49,10 +49,10 @@ class Stage:
     is_draining = False
     has_siblings = False
 
-    def __init__(self, app: Flask, metrics: Metrics) -> None:
+    def __init__(self, app: App, metrics: Metrics) -> None:
         self.wsgi = app
         self.metrics = metrics
-        self.routes = attended.all_paths(app)
+        self.routes = app.paths
 
     def count_request(self) -> None:
         """Nobody counts."""
@@ -66,7 +66,7 @@ class Stage:
         return failures.told(path, error, request_id)
 
 
-def rehearse(app: Flask) -> None:
+def rehearse(app: App) -> None:
     """Answer some requests whose metrics nobody reads, and log nothing. The application must have its model."""
     services: Services = app.extensions[Services.NAME]
     statuses: set[bytes] = set()
@@ -83,7 +83,7 @@ def rehearse(app: Flask) -> None:
         log.warning("rehearsed requests were not all answered; workers will copy more pages", statuses=shown)
 
 
-def _loop(stage: Stage, app: Flask, settings: Settings) -> tuple[Loop, Handing]:
+def _loop(stage: Stage, app: App, settings: Settings) -> tuple[Loop, Handing]:
     limits = Limits(4094, 100, 8190, settings.max_body_bytes)
     admission = Admission(settings.max_queue_ms / 1000, attended.paths(app))
     patience = Patience(settings.client_timeout_s, PATIENCE_S)

@@ -84,7 +84,7 @@ class Desk:
                 else:
                     self._answer(connection, parser.requests.popleft())
             elif parser.refusal:
-                connection.send(self._refusals.refuse(parser.refusal, parser.client[0]))
+                connection.send(self._refusals.refuse(parser.refusal, parser.path, parser.client[0]))
                 connection.is_closing = True
             else:
                 break

@@ -6,6 +6,7 @@ import io
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import httptools
 
@@ -16,6 +17,7 @@ from .refused import Refused
 # A head of more is refused, whatever its parts (nginx and others stop at 32 KiB), and so is a trailer or a chunk's
 # extension; by one piece more than that, for what is left of the piece in which it begins is not counted.
 HEAD_BYTES = 65536
+LOGGED_PATH_CHARS = 200
 TLS_HANDSHAKE = b"\x16\x03"
 
 
@@ -71,6 +73,11 @@ class Parser:
     def client(self) -> tuple[str, str]:
         """The client's address and port, as far as is known; "" over a unix socket."""
         return self._head.client
+
+    @property
+    def path(self) -> str:
+        """Of the request that is coming, as far as it has come, for a line of the log."""
+        return quote(self._target.partition(b"?")[0])[:LOGGED_PATH_CHARS]
 
     def feed(self, data: bytes) -> None:
         """Take what has come, in pieces of any size."""

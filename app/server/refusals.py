@@ -54,11 +54,16 @@ class Refusals:
         self._waits_s: defaultdict[Turned, list[float]] = defaultdict(list)
         self._told: dict[tuple[str, str, str, str], Told] = {}
 
-    def refuse(self, refusal: Refused, client: str) -> bytes:
+    def refuse(self, refusal: Refused, path: str, client: str) -> bytes:
         """The answer to what is no request. The log gets no sentence: it may quote what the client sent."""
         request_id = new_request_id()
         log.warning(
-            "refused", request_id=request_id, status=refusal.status, reason=STATUSES[refusal.status], client=client
+            "refused",
+            request_id=request_id,
+            status=refusal.status,
+            reason=STATUSES[refusal.status],
+            path=path,
+            client=client,
         )
         return self._answer(refusal.status, f"this is no valid HTTP request: {refusal.sentence}", request_id)
 

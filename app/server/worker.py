@@ -56,6 +56,8 @@ class Worker(Stock):  # type: ignore[misc]
     """See `Host`."""
     routes: frozenset[str]
     """See `Host`."""
+    at_end: Callable[[], object] | None = None
+    """Called once nothing is served any more."""
     alive: bool
     tmp: Heartbeat
 
@@ -125,6 +127,8 @@ class Worker(Stock):  # type: ignore[misc]
             self._tell(watch.last_free_s())
             attendant.turn(min(HEARTBEAT_S, wait_s))
             wait_s = self.loop.stand_in()
+        if self.at_end:
+            self.at_end()
         if self.failed:
             sys.exit(1)
 

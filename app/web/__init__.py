@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from flask import Flask
 
+from ..errors import ConfigurationError
 from ..fleet.board import own_readiness
 from ..fleet.metrics import of_process
 from ..settings import Settings
-from . import admin, attended, auth, cors, dialects, docs, failures, hooks, info, metrics, page, probes
+from ..version import TRACING
+from . import admin, attended, auth, compressed, cors, dialects, docs, failures, hooks, info, metrics, page, probes
 from .lean import App
 from .services import Services
 
@@ -18,9 +20,11 @@ FROM_ZERO = [("/predict", "POST"), ("/embed", "POST"), ("/v1/embeddings", "POST"
 
 def init_app(app: App, settings: Settings) -> None:
     """Join routes, hooks and error answers to the application."""
+    import_spans(settings)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     cors.init_app(app, settings)
     hooks.init_app(app)
+    compressed.init_app(app, settings)
     attended.init_app(app)
     auth.init_app(app)
     failures.init_app(app)
@@ -29,6 +33,25 @@ def init_app(app: App, settings: Settings) -> None:
     if settings.is_shared and settings.api_key:
         app.register_blueprint(admin.routes)
     app.know_routes()
+
+
+def import_spans(settings: Settings) -> None:
+    """Import what tells of requests to a collector, if that is wanted. Raises ConfigurationError."""
+    if not settings.otlp_endpoint:
+        return
+    try:
+        from . import spans  # noqa: F401
+    except ImportError:
+        raise ConfigurationError(f"BERT_OTLP_ENDPOINT: OpenTelemetry is not installed; {TRACING} brings it") from None
+
+
+def begin_spans(services: Services) -> None:
+    """In the process that serves: begin to tell of requests to a collector, if that is wanted."""
+    import_spans(services.settings)
+    if services.settings.otlp_endpoint:
+        from .spans import Spans
+
+        services.spans = Spans(services.settings)
 
 
 def join_worker(app: Flask) -> None:

@@ -16,6 +16,7 @@ from flask import Request
 from ..encoder import Embeddings
 from ..errors import RequestError
 from .services import Services
+from .trace import Trace
 
 LOGGED_CHARS = 300
 SAID_IF_THERE = ("key_name", "failure", "error_type", "error")
@@ -67,6 +68,8 @@ class Account:
     """What went wrong, as the answer names it."""
     error: str = ""
     """What was said of it, unless that may quote the body."""
+    trace: Trace | None = None
+    """The trace that it is part of."""
     key_name: str = ""
     """Of the key that was sent, where it has a name."""
 
@@ -76,6 +79,8 @@ class Account:
         Where Text Embeddings Inference tells the same, under its names.
         """
         told = [("X-Request-Id", self.request_id)]
+        if self.trace:
+            told.append(("traceparent", self.trace.traceparent))
         if found := self.found:
             told += (
                 ("X-Model-Fingerprint", found.fingerprint),
@@ -117,6 +122,8 @@ class Account:
                 facts |= {"truncated_texts": found.cut_texts, "truncated_tokens": found.cut_tokens}
             if found.unknown_tokens:
                 facts["unknown_tokens"] = found.unknown_tokens
+        if trace := self.trace:
+            facts |= {"trace_id": trace.trace_id, "span_id": trace.span_id}
         for name in SAID_IF_THERE:
             if told := getattr(self, name):
                 facts[name] = told

@@ -22,11 +22,6 @@ def paths(app: Flask) -> frozenset[str]:
     return frozenset(rule.rule for rule in app.url_map.iter_rules() if rule.endpoint.partition(".")[0] in ROUTES)
 
 
-def all_paths(app: Flask) -> frozenset[str]:
-    """Of all routes that have no part that a client chooses."""
-    return frozenset(rule.rule for rule in app.url_map.iter_rules() if not rule.arguments)
-
-
 def check_address() -> None:
     """Raise WrongAddressError for a request that came to the wrong address."""
     request = account().request

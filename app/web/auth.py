@@ -17,6 +17,7 @@ NAMED = re.compile(r"(?:([A-Za-z0-9._-]{1,64}):)?(.+)")
 # What orchestrators and Prometheus ask for, without a key.
 PUBLIC_PATHS = frozenset(
     {"/livez", "/readyz", "/health", "/ping", "/docs", "/docs/", "/openapi.json", "/api-doc/openapi.json"}
+    | {"/favicon.ico"}
 )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from typing import cast
 from urllib.parse import quote
 
-from flask import Flask, request
+from flask import Flask, current_app, request
 
 from ..errors import HeaderError
 from ..fleet import logs
@@ -14,8 +15,9 @@ from ..server.admission import TIMEOUT, timeout_s
 from ..server.environ import FOR_ADMIN, request_id_of
 from ..server.watch import WAITED_S
 from .account import Account, CountingBody, account, open_account
-from .lean import Answer
+from .lean import Answer, App
 from .services import services
+from .trace import Trace
 
 LOGGED_PATH_CHARS = 200
 LOGGED_AGENT_CHARS = 100
@@ -34,8 +36,11 @@ def start() -> None:
     own = request._get_current_object()  # type: ignore[attr-defined]
     environ = own.environ
     body = environ["wsgi.input"] = CountingBody(environ["wsgi.input"])
-    waited_s = environ.get(WAITED_S, 0.0)
-    open_account(Account(own, services(), request_id_of(environ), body, time.perf_counter(), queue_s=waited_s))
+    service, waited_s, trace = services(), environ.get(WAITED_S, 0.0), Trace.of(environ)
+    if service.spans:
+        trace = service.spans.begin(trace)
+    told = Account(own, service, request_id_of(environ), body, time.perf_counter(), queue_s=waited_s, trace=trace)
+    open_account(told)
     if TIMEOUT in environ and timeout_s(environ) is None:
         raise HeaderError("X-Request-Timeout-Ms", "whole milliseconds, from 1 to 999999999")
 
@@ -45,7 +50,7 @@ def finish(response: Answer) -> Answer:
     told = account()
     own, service, seconds = told.request, told.services, told.total_s
     response.told = told.headers(seconds)
-    route = own.url_rule.rule if own.url_rule else UNMATCHED
+    route = own.url_rule.rule if own.url_rule else _asked_wrongly(own.path)
     method = own.method if own.method in METHODS else OTHER_METHOD
     payload_bytes, answered_bytes = told.body.bytes_read, response.calculate_content_length() or 0
     move = service.moves
@@ -54,26 +59,31 @@ def finish(response: Answer) -> Answer:
     if not own.environ.get(FOR_ADMIN):
         move.queue_seconds(told.queue_s)
     told.count(seconds)
-    logs.write(
-        _level(response.status_code, route),
-        "request",
-        {
-            "request_id": told.request_id,
-            "method": method,
-            "route": route,
-            "path": quote(own.path)[:LOGGED_PATH_CHARS],
-            "client": own.environ.get("REMOTE_ADDR", ""),
-            "user_agent": own.environ.get("HTTP_USER_AGENT", "")[:LOGGED_AGENT_CHARS],
-            "status": response.status_code,
-            "payload_bytes": payload_bytes,
-            "response_bytes": answered_bytes,
-            "total_ms": round(seconds * 1000, 3),
-            "slot": service.readiness.slot,
-        }
-        | told.facts(),
-    )
+    facts = {
+        "request_id": told.request_id,
+        "method": method,
+        "route": route,
+        "path": quote(own.path)[:LOGGED_PATH_CHARS],
+        "client": own.environ.get("REMOTE_ADDR", ""),
+        "user_agent": own.environ.get("HTTP_USER_AGENT", "")[:LOGGED_AGENT_CHARS],
+        "status": response.status_code,
+        "payload_bytes": payload_bytes,
+        "response_bytes": answered_bytes,
+        "total_ms": round(seconds * 1000, 3),
+        "slot": service.readiness.slot,
+        **told.facts(),
+    }
+    logs.write(_level(response.status_code, route), "request", facts)
+    if service.spans and route not in WATCHING:
+        service.spans.tell(told, facts, seconds)
     open_account(None)
     return response
+
+
+def _asked_wrongly(path: str) -> str:
+    """The route whose method is another, by which it is counted; else none."""
+    app = cast("App", current_app)
+    return path if path in app.paths else UNMATCHED
 
 
 def _level(status: int, route: str) -> str:

@@ -66,9 +66,12 @@ class App(Flask):
     def __init__(self, name: str) -> None:
         super().__init__(name, static_folder=None)
         self._posted: dict[str, Any] = {}
+        self.paths: frozenset[str] = frozenset()
+        """Of all routes that have no part that a client chooses."""
 
     def know_routes(self) -> None:
         """Once all are there: those that texts are posted to are found without looking for them."""
+        self.paths = frozenset(rule.rule for rule in self.url_map.iter_rules() if not rule.arguments)
         for rule in self.url_map.iter_rules():
             if "POST" in (rule.methods or ()) and not rule.arguments:
                 self._posted[rule.rule] = Found(rule)
@@ -79,6 +82,12 @@ class App(Flask):
             adapter: MapAdapter = found
             return adapter
         return super().create_url_adapter(request)
+
+    def make_default_options_response(self) -> Response:
+        """See Flask's; nothing is no HTML."""
+        answer = super().make_default_options_response()
+        del answer.headers["Content-Type"]
+        return answer
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """See Flask's. There is no coroutine here."""

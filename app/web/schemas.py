@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -13,13 +12,9 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from ..errors import BodyTooLargeError, InvalidInputError, MalformedBodyError, UnsupportedMediaTypeError
 from ..server.watch import LOOK
+from . import invalid, malformed
 from .account import account
-from .malformed import explained
 
-# How msgspec begins what names nothing but the schema.
-OF_THE_SCHEMA = ("Expected ", "Object missing ")
-AT = re.compile(r" - at `(\$[^`]*)`$")
-KEY = re.compile(r"Object (?:missing required|contains unknown) field `([^`]*)`")
 Schema = TypeVar("Schema", bound=msgspec.Struct)
 Other = TypeVar("Other", bound=msgspec.Struct)
 
@@ -67,11 +62,11 @@ def _decoded(body: bytes, schema: type[Schema]) -> Schema:
     try:
         return msgspec.json.decode(body, type=schema)
     except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from None
+        raise invalid.explained(str(error), schema) from None
     except RecursionError:
         raise MalformedBodyError("the body is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise explained(body, str(error)) from None
+        raise malformed.explained(body, str(error)) from None
 
 
 def _by_key(body: bytes, unless: str, others: Mapping[str, type[Other]]) -> type[Other] | None:
@@ -82,14 +77,3 @@ def _by_key(body: bytes, unless: str, others: Mapping[str, type[Other]]) -> type
     if unless in keys:
         return None
     return next((schema for key, schema in others.items() if key in keys), None)
-
-
-def _invalid(message: str) -> InvalidInputError:
-    """msgspec's sentence, which ends with the place unless that is the whole body."""
-    found = AT.search(message)
-    where = found.group(1) if found else "$"
-    if key := KEY.match(message):
-        where += f".{key.group(1)}"
-    error = InvalidInputError(AT.sub(r" at \1", message), where=where)
-    error.is_quoting = not message.startswith(OF_THE_SCHEMA)
-    return error

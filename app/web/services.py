@@ -14,6 +14,7 @@ from ..fleet.board import Readiness, State
 from ..fleet.meters import Moves
 from ..fleet.metrics import Metrics
 from ..settings import Settings
+from .trace import Spans
 
 
 @dataclass
@@ -26,6 +27,8 @@ class Services:
     metrics: Metrics
     readiness: Readiness
     encoder: Encoder | None = None
+    spans: Spans | None = None
+    """Where requests are told to a collector, if they are to be."""
     queue_depth: Callable[[], int] = lambda: 0
     """Clients that the kernel has greeted, and no worker taken."""
 

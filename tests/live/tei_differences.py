@@ -70,6 +70,7 @@ DIFFERENCES = {
     "options-star": ("404 for 200", CORS),
     "key-options": ("401 for 200", CORS),
     "no-host": ("400 for 200", "HTTP/1.1 asks for a Host"),
+    "path-favicon": ("200 for 404", "a browser is given a picture"),
     "long-path": ("414 for 404", "a request line has at most 8,190 bytes"),
     "get-vertex": ("404 for 405", VERTEX),
     "vertex-one": ("404 for 200", VERTEX),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import resource
 import shutil
 import signal
@@ -173,6 +174,21 @@ def test_no_process_to_be_had(for_others: Path) -> None:
         limit("1")
         assert fleet.refused_reload()["error_class"] == "BlockingIOError"
         assert fleet.ask("/predict", {"text": "still here"}).status == 200
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may be somebody else")
+def test_workers_that_are_somebody_else() -> None:
+    """gunicorn's -u and -g; the successors of those that die and of a reload, too."""
+    command = [GUNICORN[0], "-u", "nobody", "-g", "nogroup", GUNICORN[1]]
+    with serving(workers=2, command=command) as fleet:
+        wait_for(lambda: fleet.metric('bert_worker_pss_bytes{slot="0"}') > 1e6, "what it costs", timeout_s=30)
+        harms: list[Callable[[], object]] = [lambda: None, lambda: kill_one(fleet), fleet.reload]
+        for harm in harms:
+            harm()
+            wait_for(lambda: fleet.metric("bert_workers_ready") == 2, "all ready", timeout_s=20)
+            assert {Path(f"/proc/{pid}").stat().st_uid for pid in fleet.workers()} == {pwd.getpwnam("nobody").pw_uid}
+            assert fleet.ask("/predict", {"text": "a"}).status == 200
+        assert fleet.metric('bert_requests_total{method="POST",route="/predict",status="200"}') == 3
 
 
 @pytest.mark.parametrize(

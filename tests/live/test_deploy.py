@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.live.fleet import ROOT, Fleet, free_port, serving, wait_for
+from app import settings
+from tests.live.fleet import GUNICORN, ROOT, Fleet, free_port, serving, wait_for
 
 DEPLOY = ROOT / "config" / "deploy"
 
@@ -20,6 +23,43 @@ def needs(program: str) -> pytest.MarkDecorator:
     """CI installs it, and there its absence is a failure; elsewhere the test is left out where it is missing."""
     is_missing = not shutil.which(program) and not os.environ.get("CI")
     return pytest.mark.skipif(is_missing, reason=f"{program} is not installed")
+
+
+@needs("systemd-analyze")
+def test_the_unit_is_sound_and_locked_up(tmp_path: Path) -> None:
+    text = (DEPLOY / "serve-bert.service").read_text()
+    command = re.search(r"^ExecStart=(\S+)$", text, flags=re.MULTILINE)
+    assert command
+    unit = tmp_path / "serve-bert.service"
+    unit.write_text(text.replace(command[1], sys.executable))
+    ran = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    security = ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(unit)]
+    ran = subprocess.run(security, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout
+    stops_s = int(re.findall(r"^TimeoutStopSec=(\d+)$", text, flags=re.MULTILINE)[0])
+    assert stops_s > settings.load({}).graceful_timeout_s + 10
+    names = re.findall(r"\b(BERT_[A-Z_]*[A-Z])\b", text)
+    assert {name.removeprefix("BERT_").lower() for name in names} <= set(settings.FIELDS)
+
+
+def kernel() -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
+
+
+# Refuses, as systemd's MemoryDenyWriteExecute, that memory be made executable: PR_SET_MDWE, <linux/prctl.h>.
+DENY = "import ctypes, os, sys; assert not ctypes.CDLL(None).prctl(65, 1, 0, 0, 0); os.execv(sys.argv[1], sys.argv[1:])"
+
+
+@pytest.mark.skipif(bool(os.environ.get("TEST_ENGINE")), reason="torch compiles code as it runs")
+@pytest.mark.skipif(kernel() < (6, 3), reason="the kernel cannot")
+def test_no_memory_becomes_executable_and_nothing_but_the_cache_is_written(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", DENY, *GUNICORN]
+    with serving(workers=2, command=command, HOME="/proc/none", TMPDIR="/proc/none", BERT_CACHE=str(tmp_path)) as fleet:
+        assert fleet.ask("/predict", {"text": "a"}).status == 200
+        fleet.reload()
+        assert fleet.ask("/predict", {"text": "a"}).status == 200
+    assert list(tmp_path.glob("*.safetensors"))
 
 
 @contextmanager

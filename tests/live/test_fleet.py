@@ -15,7 +15,7 @@ import pytest
 
 from app.encoder import Checkpoint, Encoder
 from app.version import VERSION
-from tests.live.fleet import Fleet
+from tests.live.fleet import Fleet, wait_for
 from tests.texts import LANGUAGES
 
 
@@ -140,6 +140,18 @@ def test_what_gunicorn_refuses_is_json_too(fleet: Fleet) -> None:
         assert body.startswith(b'{"error":"this is no valid HTTP request: ')
     assert fleet.metric(counted) == before + 6
     assert raw(fleet, b"GET /livez HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.0 200")
+
+
+def test_what_is_refused_is_logged_with_what_was_asked(fleet: Fleet) -> None:
+    with socket.create_connection(("127.0.0.1", fleet.port), timeout=10) as sock:
+        sock.sendall(b"GET /\x1b[31m" + b"a" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b" 400 " in sock.recv(1000)
+    with socket.create_connection(("127.0.0.1", fleet.port), timeout=10) as sock:
+        sock.sendall(b"GET /long" + b"a" * 5000 + b"?secret HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b" 414 " in sock.recv(1000)
+    line = wait_for(lambda: [one for one in fleet.events("refused") if one["path"].startswith("/long")], "its line")[0]
+    assert (line["level"], line["status"], line["reason"]) == ("warning", 414, "URI Too Long")
+    assert (line["path"], line["client"]) == ("/long" + "a" * 195, "127.0.0.1")
 
 
 def test_scheme_headers_that_contradict_each_other_are_of_no_use_and_no_harm(fleet: Fleet) -> None:

@@ -1,62 +1,73 @@
-"""A real Prometheus scrapes a real fleet with the configuration that this repository carries."""
+"""A real Prometheus scrapes a real fleet with the configuration, the rules and the dashboard of this repository."""
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import shutil
 import subprocess
-import urllib.parse
-import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.live.fleet import ROOT, Fleet, free_port, wait_for
+from tests.live.fleet import ROOT, Fleet, wait_for
+from tests.live.prometheus import CONFIG, DASHBOARD, RULES, RULES_TEST, panels, watching
 
-CONFIG = ROOT / "config" / "prometheus" / "prometheus.yml"
 # CI installs Prometheus, and there its absence is a failure; elsewhere these tests are left out where it is missing.
 pytestmark = pytest.mark.skipif(
     not shutil.which("promtool") and not os.environ.get("CI"), reason="Prometheus is not installed (Debian: prometheus)"
 )
 
 
+def promtool(*arguments: str | Path, page: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(["promtool", *map(str, arguments)], input=page, capture_output=True, check=False)
+
+
 def test_promtool_finds_nothing_to_say(fleet: Fleet) -> None:
     fleet.ask("/predict", {"text": "Hello"})
     fleet.ask("/nope")
-    page = fleet.ask("/metrics").body
-    ran = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True)
+    ran = promtool("check", "metrics", page=fleet.ask("/metrics").body)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"", b"")
-    ran = subprocess.run(["promtool", "check", "config", str(CONFIG)], capture_output=True)
-    assert ran.returncode == 0
+    assert promtool("check", "config", CONFIG).returncode == 0
 
 
-def test_prometheus_scrapes_the_fleet(fleet: Fleet, tmp_path: Path) -> None:
-    fleet.ask("/predict", {"text": "Hello"})
-    config = tmp_path / "prometheus.yml"
-    text = CONFIG.read_text().replace("127.0.0.1:8000", f"127.0.0.1:{fleet.port}").replace("15s", "1s")
-    config.write_text(text)
-    port = free_port()
-    command = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'data'}"]
-    process = subprocess.Popen(
-        [*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+def test_the_alerts_wake_whom_they_should() -> None:
+    ran = promtool("test", "rules", RULES_TEST)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_every_alert_is_tested() -> None:
+    alerts = set(re.findall(r"- alert: (\w+)", RULES.read_text()))
+    assert len(alerts) > 10
+    assert [name for name in sorted(alerts) if name not in RULES_TEST.read_text()] == []
+
+
+def test_rules_and_dashboard_ask_for_metrics_that_there_are(fleet: Fleet) -> None:
+    fleet.ask("/nope")
+    page = fleet.ask("/metrics").body.decode()
+    there = set(re.findall(r"^([a-z_]+)", page, flags=re.MULTILINE))
+    asked = set(
+        re.findall(r"\b(?<!:)((?:bert|process)_[a-z_]+)\b(?=[{\[)]| [-=<>])", RULES.read_text() + DASHBOARD.read_text())
     )
-    try:
-        assert wait_for(lambda: query(port, 'up{job="serve-bert"}') == "1", "a scrape", 60)
-        assert query(port, "bert_workers_ready") == "10"
-        assert float(query(port, 'sum(bert_requests_total{route="/predict",status="200"})')) >= 1
-        assert float(query(port, "histogram_quantile(0.5, sum by (le) (bert_forward_seconds_bucket))")) > 0
-    finally:
-        process.terminate()
-        process.wait(20)
+    assert len(asked) > 20
+    assert sorted(asked - there) == []
 
 
-def query(port: int, expression: str) -> str:
-    url = f"http://127.0.0.1:{port}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(url, timeout=5) as response:
-            found = json.load(response)["data"]["result"]
-    except OSError:
-        return ""
-    return found[0]["value"][1] if found else ""
+def test_prometheus_scrapes_the_fleet_and_every_panel_shows_something(fleet: Fleet, tmp_path: Path) -> None:
+    with watching(fleet, tmp_path) as prometheus:
+        for _ in range(2):
+            fleet.ask("/predict", {"text": "Hello"})
+            fleet.ask("/nope")
+        assert prometheus.value("bert_workers_ready") == "10"
+        answered = 'sum(increase(bert_requests_total{route="/predict"}[10s]))'
+        wait_for(lambda: float(prometheus.value(answered) or 0) > 0, "a later scrape", 60)
+        assert float(prometheus.value("histogram_quantile(0.5, sum by (le) (bert_forward_seconds_bucket))")) > 0
+        queries = [(panel["title"], target["expr"]) for panel in panels("10s") for target in panel["targets"]]
+        assert len(queries) > 20
+        assert [(title, expression) for title, expression in queries if not prometheus.now(expression)] == []
+        assert prometheus.now("ALERTS") == []
+
+
+def test_its_picture_stands_in_the_readme() -> None:
+    assert "config/grafana/serve-bert.svg" in (ROOT / "README.md").read_text()
+    assert (ROOT / "config" / "grafana" / "serve-bert.svg").exists()

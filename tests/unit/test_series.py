@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import prometheus_client.values
 import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.fleet import metrics, series
@@ -137,6 +139,33 @@ def test_what_a_predecessor_labelled_otherwise_is_left_out() -> None:
     series.value_class(store, 0)("counter", "bert_errors", "bert_errors_total", ("a", "b"), ("x", "y")).inc(5)
     found = metrics.of_master(store)
     assert not any(name.startswith("bert_errors_total") for name in page(found))
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+@pytest.mark.parametrize("accept", ["", "application/openmetrics-text; version=1.0.0"])
+def test_the_page_is_the_library_s(accept: str, *, is_shared: bool) -> None:
+    """Of the library of the lock, whose own attributes are read; to the number, in both formats."""
+    found = metrics.of_master(Store(3)) if is_shared else Metrics()
+    found.requests.labels("/a", "GET", "200").inc(3)
+    found.requests.labels('/"\\', "GET", "200").inc(1e17)
+    for seconds in (0.0001, 0.3, 99.0):
+        found.request_seconds.labels("/a", "2xx").observe(seconds)
+        found.embedding_seconds.observe(seconds)
+    fleet = FleetCollector(Board(), {}, 0)
+    page, content_type = render(found, fleet, accept)
+    expected = CollectorRegistry()
+    for metric in found.all:
+        expected.register(metric)
+    encode, expected_type = choose_encoder(accept)
+    assert content_type == expected_type
+    theirs, own = encode(expected).decode().splitlines(), page.decode().splitlines()
+    assert len(theirs) > 200
+    assert [line for line in theirs if line not in own] == []
+    assert own.count("# EOF") == theirs.count("# EOF") == bool(accept)
+    assert "te_embed_duration_count 3.0" in own
+    assert 'te_request_duration_bucket{le="0.5"} 2.0' in own
+    found.requests.labels("/late", "GET", "200").inc()
+    assert b'bert_requests_total{method="GET",route="/late",status="200"} 1.0' in render(found, fleet, accept)[0]
 
 
 def test_processor_time_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from app.encoder import Checkpoint
 from app.web import account
 from tests.conftest import Site
 
+KEYS = "text, normalize, truncate, pooling"
 Capture = pytest.CaptureFixture[str]
 
 
@@ -113,7 +115,12 @@ def test_a_failure_of_ours_is_an_error(logged: Site, capsys: Capture) -> None:
     [
         (b'{"text": ""}', "empty_input", "Empty", "the text is empty"),
         (b'{"text": 1}', "invalid_input", "Validation", "Expected `str | array`, got `int` at $.text"),
-        (b"{}", "invalid_input", "Validation", "Object missing required field `text`"),
+        (
+            b"{}",
+            "invalid_input",
+            "Validation",
+            "Object missing required field `text`; this route takes text, normalize, truncate, pooling",
+        ),
         (b"{", "malformed_body", "Validation", "the body is no JSON: Input data was truncated"),
         (b'{"text": "a", "the secret phrase": 1}', "invalid_input", "Validation", None),
         (b'{"text": "\\ud800"}', "malformed_body", "Validation", None),
@@ -298,7 +305,7 @@ def test_a_scraper_may_prefer_openmetrics(site: Site) -> None:
 def test_a_key_guards_all_but_probes_and_metrics(make_site: Callable[..., Site], capsys: Capture) -> None:
     guarded = make_site(BERT_API_KEY="alpha, beta", BERT_LOG_FORMAT="json")
     public = {"/livez", "/readyz", "/health", "/ping", "/metrics"}
-    public |= {"/docs", "/docs/", "/openapi.json", "/api-doc/openapi.json"}
+    public |= {"/favicon.ico", "/docs", "/docs/", "/openapi.json", "/api-doc/openapi.json"}
     assert make_site(BERT_API_KEY="alpha", BERT_METRICS_PUBLIC="false").client.get("/metrics").status_code == 401
     for rule in guarded.app.url_map.iter_rules():
         method = "POST" if "POST" in (rule.methods or set()) else "GET"
@@ -327,7 +334,58 @@ def test_the_page_names_the_model_and_works_without_the_internet(site: Site) -> 
     assert answer.mimetype == "text/html"
     assert "sentence-transformers/all-MiniLM-L6-v2" in answer.text
     assert not re.search(r"(src|href)=.?(https?:)?//", answer.text)
+    icon = site.client.get("/favicon.ico")
+    assert (icon.status_code, icon.mimetype) == (200, "image/svg+xml")
+
+
+def test_a_browser_that_asks_first_is_told_the_methods_and_nothing_else(site: Site) -> None:
+    answer = site.client.options("/predict")
+    assert (answer.status_code, answer.data, set(answer.allow)) == (200, b"", {"POST", "OPTIONS"})
+    assert "Content-Type" not in answer.headers
+
+
+def test_a_wrong_method_is_counted_by_its_route(site: Site) -> None:
+    site.client.get("/predict")
+    site.client.get("/nope")
+    page = site.client.get("/metrics").text
+    assert metric(page, "bert_requests_total", route="/predict", method="GET", status="405") == 1
+    assert metric(page, "bert_requests_total", route="unmatched", status="404") == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "sentence"),
+    [
+        ("/predict", {"txt": "a"}, "Object contains unknown field `txt`; did you mean `text`?"),
+        (
+            "/predict",
+            {"text": "a", "x": 1},
+            f"Object contains unknown field `x`; this route takes {KEYS}",
+        ),
+        ("/predict", {"text": "a", "pooling": "mean"}, "Invalid enum value 'mean' at $.pooling: one of \"none\""),
+        ("/predict", {"text": [1.5]}, "Expected `str`, got `float` at $.text[0]"),
+        ("/rerank", {"texts": []}, "Object missing required field `query`; this route takes query, texts, raw_scores,"),
+    ],
+)
+def test_what_would_be_right_is_said(site: Site, path: str, body: Any, sentence: str) -> None:
+    assert sentence in site.client.post(path, json=body).json["error"]
 
 
 def test_milliseconds_keep_microseconds() -> None:
     assert account.milliseconds(0.0023184) == "2.318"
+
+
+def test_long_answers_are_compressed_for_those_who_take_it(make_site: Callable[..., Site], capsys: Capture) -> None:
+    site = make_site(BERT_COMPRESS_BYTES="1000", BERT_LOG_FORMAT="json")
+    plain = site.client.post("/predict", json={"text": "a"}, headers={"Accept-Encoding": "gzip;q=0, br"})
+    assert "Content-Encoding" not in plain.headers
+    capsys.readouterr()
+    packed = site.client.post("/predict", json={"text": "a"}, headers={"Accept-Encoding": "br, gzip, deflate"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.headers["Vary"] == plain.headers["Vary"] == "Accept-Encoding"
+    assert gzip.decompress(packed.data) == plain.data
+    assert int(packed.headers["Content-Length"]) == len(packed.data) == request_line(capsys)["response_bytes"]
+    assert "X-Compute-Tokens" in packed.headers
+    short = site.client.post("/predict", json={"text": ""}, headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in short.headers
+    unasked = make_site().client.post("/predict", json={"text": "a"}, headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in unasked.headers

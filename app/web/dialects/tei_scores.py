@@ -86,4 +86,7 @@ def other_model(wanted: str) -> WrongModelError:
     """What is raised until a scorer stands beside the encoder."""
     account().form = "single"
     model = services().ready_encoder().info.model_id
-    return WrongModelError(f"{model} is an embedding model: it gives a vector for a text, and is not {wanted}")
+    return WrongModelError(
+        f'{model} is an embedding model: it gives a vector for a text ("inputs" to /embed, or "text" to /predict), '
+        f"and is not {wanted}"
+    )
