@@ -1,7 +1,8 @@
 """Our counters and histograms as text for Prometheus, written so that a scrape costs little.
 
-prometheus-client makes an object of each of 900 samples, and formats its labels, at each scrape: 9 ms of a worker that
-computes. Here the text before each number is made once, and the numbers of all rows are added up in one step.
+prometheus-client makes an object of each of 860 samples, and formats its labels, at each scrape, which took 11 to 13 ms
+of CPU. Here the text before each number is made once, and the numbers of all rows are added up in one go: 2 to 3 ms
+(ten workers, 56 KB, a Xeon beside other load).
 """
 
 from __future__ import annotations

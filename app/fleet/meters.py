@@ -76,8 +76,10 @@ class Moves:
             found = [metrics.request_seconds.labels(route, status_class(status))]
             found += [one.labels(route) for one in (metrics.payload_bytes, metrics.response_bytes)]
             self._by_route[key] = tuple(map(observer, found))
-        for move, amount in zip(self._by_route[key], (seconds, payload_bytes, response_bytes), strict=True):
-            move(amount)
+        of_seconds, of_payload, of_response = self._by_route[key]
+        of_seconds(seconds)
+        of_payload(payload_bytes)
+        of_response(response_bytes)
 
     def inputs(self, form: str, outcome: str) -> None:
         """One more."""

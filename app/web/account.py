@@ -19,7 +19,6 @@ from .services import Services
 from .trace import Trace
 
 LOGGED_CHARS = 300
-SAID_IF_THERE = ("key_name", "failure", "error_type", "error")
 _accounts: ContextVar[Account | None] = ContextVar("account", default=None)
 
 
@@ -124,9 +123,12 @@ class Account:
                 facts["unknown_tokens"] = found.unknown_tokens
         if trace := self.trace:
             facts |= {"trace_id": trace.trace_id, "span_id": trace.span_id}
-        for name in SAID_IF_THERE:
-            if told := getattr(self, name):
-                facts[name] = told
+        if self.key_name:
+            facts["key_name"] = self.key_name
+        if self.failure:
+            facts |= {"failure": self.failure, "error_type": self.error_type}
+            if self.error:
+                facts["error"] = self.error
         return facts
 
     def fail(self, error: RequestError) -> None:

@@ -17,7 +17,7 @@ from ..server.watch import WAITED_S
 from .account import Account, CountingBody, account, open_account
 from .lean import Answer, App
 from .services import services
-from .trace import Trace
+from .trace import TRACEPARENT, Trace
 
 LOGGED_PATH_CHARS = 200
 LOGGED_AGENT_CHARS = 100
@@ -36,7 +36,8 @@ def start() -> None:
     own = request._get_current_object()  # type: ignore[attr-defined]
     environ = own.environ
     body = environ["wsgi.input"] = CountingBody(environ["wsgi.input"])
-    service, waited_s, trace = services(), environ.get(WAITED_S, 0.0), Trace.of(environ)
+    service, waited_s = services(), environ.get(WAITED_S, 0.0)
+    trace = Trace.of(environ) if TRACEPARENT in environ else None
     if service.spans:
         trace = service.spans.begin(trace)
     told = Account(own, service, request_id_of(environ), body, time.perf_counter(), queue_s=waited_s, trace=trace)
@@ -63,7 +64,7 @@ def finish(response: Answer) -> Answer:
         "request_id": told.request_id,
         "method": method,
         "route": route,
-        "path": quote(own.path)[:LOGGED_PATH_CHARS],
+        "path": route if own.path == route else quote(own.path)[:LOGGED_PATH_CHARS],
         "client": own.environ.get("REMOTE_ADDR", ""),
         "user_agent": own.environ.get("HTTP_USER_AGENT", "")[:LOGGED_AGENT_CHARS],
         "status": response.status_code,

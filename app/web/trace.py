@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 PARTS = r"([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})"
-TRACEPARENT = re.compile(f"{PARTS}(-.*)?")
+WHOLE = re.compile(f"{PARTS}(-.*)?")
+TRACEPARENT = "HTTP_TRACEPARENT"
+"""WSGI's name of the header."""
 VERSION, NO_VERSION = "00", "ff"
 SAMPLED = 1
 
@@ -28,8 +30,7 @@ class Trace:
     @classmethod
     def of(cls, environ: Mapping[str, Any]) -> Self | None:
         """The one that the request says it is part of; None if it says nothing, or nothing that can be read."""
-        told = environ.get("HTTP_TRACEPARENT")
-        found = TRACEPARENT.fullmatch(told) if told else None
+        found = WHOLE.fullmatch(environ.get(TRACEPARENT, ""))
         if not found:
             return None
         version, trace_id, parent_id, flags, more = found.groups()
