@@ -31,7 +31,7 @@ def hand_over(fleet: Fleet) -> None:
     fleet.workers()
     os.kill(old, signal.SIGTERM)
     wait_for(lambda: not is_running(old), "the old master's end", timeout_s=60)
-    tail.await_events("Master has been promoted.")  # before that it takes no USR2
+    tail.await_events("master is alone now")  # before that it takes no USR2
 
 
 def restarts(name: str, restart: Callable[[Fleet], None], times: int, window_s: float) -> Row:
