@@ -117,8 +117,7 @@ class Described(msgspec.Struct, frozen=True):
     @property
     def choices(self) -> tuple[str, ...]:
         """The only values that there are; () if there are more than can be named."""
-        annotation = FIELDS[self.name].type
-        return get_args(annotation) if get_origin(annotation) is Literal else ()
+        return _choices(self.name)
 
 
 def default_path() -> Path:
@@ -166,7 +165,7 @@ def load_with_origins(
 def wanted_log_format(environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> str:
     """How lines are to be written, as far as can be told where the settings cannot be read."""
     wanted = (flags or {}).get("log_format") or environ.get(environment_name("log_format"), "")
-    return wanted if wanted in get_args(FIELDS["log_format"].type) else "auto"
+    return wanted if wanted in _choices("log_format") else "auto"
 
 
 def table() -> list[Described]:
@@ -177,8 +176,8 @@ def table() -> list[Described]:
 
 
 def _convert(name: str, value: Any, source: str, *, from_text: bool = False) -> Any:
-    if isinstance(value, str) and value.lower() in (choices := Described(name, None, "").choices):
-        value = choices[choices.index(value.lower())]
+    if isinstance(value, str) and value.lower() in _choices(name):
+        value = value.lower()  # all that there are to choose from are small letters
     try:
         return msgspec.convert(value, FIELDS[name].type, strict=not from_text)
     except msgspec.ValidationError as error:
@@ -216,10 +215,13 @@ def _wanted(name: str) -> str:
     """What a setting takes, where that is a list; msgspec says the rest well enough."""
     if name in WANTED:
         return WANTED[name]
+    choices = _choices(name)
+    return f"one of {', '.join(choices)}" if choices else ""
+
+
+def _choices(name: str) -> tuple[str, ...]:
     annotation = FIELDS[name].type
-    if get_origin(annotation) is Literal:
-        return f"one of {', '.join(get_args(annotation))}"
-    return ""
+    return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import structlog
 from gunicorn.glogging import Logger
 
 from ..settings import Settings
-from . import foreign
+from . import gunicorn_lines
 from .outlet import Outlet
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -36,9 +36,13 @@ def _is_json(log_format: str) -> bool:
     return log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
 
 
+def _head(level: str, event: str) -> dict[str, Any]:
+    """What every line begins with."""
+    return {"timestamp": datetime.now(UTC), "level": level, "event": event, "pid": os.getpid()}
+
+
 def _headed(_logger: Any, level: str, line: Any) -> Any:
-    """What every line begins with, before what is said in this one."""
-    return {"timestamp": datetime.now(UTC), "level": level, "event": line.pop("event"), "pid": os.getpid()} | line
+    return _head(level, line.pop("event")) | line
 
 
 def _readable(_logger: Any, _level: str, line: Any) -> Any:
@@ -85,7 +89,7 @@ def write(level: str, event: str, facts: dict[str, Any]) -> None:
     if LEVELS[level] < _least:
         return
     if _writes_json:
-        line = {"timestamp": datetime.now(UTC), "level": level, "event": event, "pid": os.getpid()} | facts
+        line = _head(level, event) | facts
         _OUTLET.data(orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
     else:
         getattr(structlog.get_logger("serve-bert"), level)(event, **facts)
@@ -106,7 +110,7 @@ def last_words(error: Exception, log_format: str = "auto") -> str:
     """What a start that cannot be ends with, for `sys.exit`: a line of the log, or a sentence for people."""
     if not _is_json(log_format):
         return f"serve-bert: {error}"
-    return _json(_headed(None, "critical", {"event": "start refused", "error": str(error)}))
+    return _json(_head("critical", "start refused") | {"error": str(error)})
 
 
 class LineLogger:
@@ -124,7 +128,7 @@ class Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line."""
-        if not foreign.is_needless(record):
+        if not gunicorn_lines.is_needless(record):
             _OUTLET.line(self.format(record))
 
 
@@ -148,7 +152,7 @@ def gunicorn_config(settings: Settings) -> dict[str, Any]:
         "()": structlog.stdlib.ProcessorFormatter,
         "pass_foreign_args": True,
         "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
-        "foreign_pre_chain": [foreign.told_in_fields, structlog.processors.format_exc_info, headed],
+        "foreign_pre_chain": [gunicorn_lines.told_in_fields, structlog.processors.format_exc_info, headed],
     }
     handler = {"()": Handler, "formatter": "line"}
     level = settings.log_level.upper()

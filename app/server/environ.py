@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 import httptools
 
@@ -17,6 +17,7 @@ from .refused import Refused
 
 # Names of headers that clients really send are turned into WSGI's names once.
 KNOWN_NAMES = 256
+LOGGED_PATH_CHARS = 200
 # Long enough for every tracing system; no character that could forge a log line or a header.
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 FOR_ADMIN = "serve-bert.is_for_admin"
@@ -152,6 +153,11 @@ def base_environ(listener: Any, *, is_threaded: bool = False, is_for_admin: bool
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
+
+
+def logged_path(path: str | bytes) -> str:
+    """As it stands in a line of the log, which it cannot forge."""
+    return quote(path)[:LOGGED_PATH_CHARS]
 
 
 def request_id_of(environ: Environ) -> str:

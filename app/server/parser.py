@@ -6,18 +6,16 @@ import io
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 import httptools
 
-from .environ import Head, Target
+from .environ import Head, Target, logged_path
 from .proxied import Preface
 from .refused import Refused
 
 # A head of more is refused, whatever its parts (nginx and others stop at 32 KiB), and so is a trailer or a chunk's
 # extension; by one piece more than that, for what is left of the piece in which it begins is not counted.
 HEAD_BYTES = 65536
-LOGGED_PATH_CHARS = 200
 TLS_HANDSHAKE = b"\x16\x03"
 
 
@@ -77,7 +75,7 @@ class Parser:
     @property
     def path(self) -> str:
         """Of the request that is coming, as far as it has come, for a line of the log."""
-        return quote(self._target.partition(b"?")[0])[:LOGGED_PATH_CHARS]
+        return logged_path(self._target.partition(b"?")[0])
 
     def feed(self, data: bytes) -> None:
         """Take what has come, in pieces of any size."""

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import time
 from typing import cast
-from urllib.parse import quote
 
-from flask import Flask, current_app, request
+from flask import Flask, Request, current_app, request
 
 from ..errors import HeaderError
 from ..fleet import logs
 from ..fleet.metrics import METHODS, OTHER_METHOD, UNMATCHED
 from ..server.admission import TIMEOUT, timeout_s
-from ..server.environ import FOR_ADMIN, request_id_of
+from ..server.environ import FOR_ADMIN, logged_path, request_id_of
 from ..server.watch import WAITED_S
 from .account import Account, CountingBody, account, open_account
 from .lean import Answer, App
 from .services import services
 from .trace import TRACEPARENT, Trace
 
-LOGGED_PATH_CHARS = 200
 LOGGED_AGENT_CHARS = 100
 # What orchestrators, balancers and Prometheus ask for, again and again.
 WATCHING = frozenset({"/livez", "/readyz", "/health", "/ping", "/metrics"})
@@ -64,9 +62,7 @@ def finish(response: Answer) -> Answer:
         "request_id": told.request_id,
         "method": method,
         "route": route,
-        "path": route if own.path == route else quote(own.path)[:LOGGED_PATH_CHARS],
-        "client": own.environ.get("REMOTE_ADDR", ""),
-        "user_agent": own.environ.get("HTTP_USER_AGENT", "")[:LOGGED_AGENT_CHARS],
+        **_asked_by(own, route),
         "status": response.status_code,
         "payload_bytes": payload_bytes,
         "response_bytes": answered_bytes,
@@ -79,6 +75,14 @@ def finish(response: Answer) -> Answer:
         service.spans.tell(told, facts, seconds)
     open_account(None)
     return response
+
+
+def _asked_by(own: Request, route: str) -> dict[str, str]:
+    return {
+        "path": route if own.path == route else logged_path(own.path),
+        "client": own.environ.get("REMOTE_ADDR", ""),
+        "user_agent": own.environ.get("HTTP_USER_AGENT", "")[:LOGGED_AGENT_CHARS],
+    }
 
 
 def _asked_wrongly(path: str) -> str:

@@ -15,7 +15,7 @@ from ..errors import InvalidInputError
 OF_THE_SCHEMA = ("Expected ", "Object missing ")
 AT = re.compile(r" - at `(\$[^`]*)`$")
 KEY = re.compile(r"Object (missing required|contains unknown) field `([^`]*)`$")
-CHOICE = re.compile(r"Invalid enum value ")
+CHOICE = "Invalid enum value "
 
 
 def explained(message: str, schema: type[msgspec.Struct]) -> InvalidInputError:
@@ -25,7 +25,7 @@ def explained(message: str, schema: type[msgspec.Struct]) -> InvalidInputError:
     if key := KEY.match(message):
         sentence += _keys(schema, key.group(2) if key.group(1) == "contains unknown" else "")
         where += f".{key.group(2)}"
-    elif CHOICE.match(message) and (choices := _choices(schema, where)):
+    elif message.startswith(CHOICE) and (choices := _choices(schema, where)):
         sentence += f": one of {', '.join(choices)}"
     error = InvalidInputError(sentence, where=where)
     error.is_quoting = not message.startswith(OF_THE_SCHEMA)

@@ -29,7 +29,6 @@ from .trace import Trace
 
 SCOPE = InstrumentationScope("serve-bert", VERSION)
 SAMPLED = TraceFlags(TraceFlags.SAMPLED)
-Part = tuple[str, float]
 CLOSE_S = 1.0
 
 
@@ -45,7 +44,7 @@ class Spans:
 
     def begin(self, trace: Trace | None) -> Trace | None:
         """The trace of a request: the one that it is part of, or a new one, for a share of BERT_TRACE_RATIO."""
-        if trace or random.random() >= self._ratio:  # noqa: S311 - nobody is to guess nothing
+        if trace or random.random() >= self._ratio:  # noqa: S311 - there is nothing to guess
             return trace
         return Trace.begun()
 
@@ -101,7 +100,7 @@ def _context(trace_id: str, span_id: int) -> SpanContext:
 def _placed(told: Account, begin_ns: int) -> Iterator[tuple[str, int, int]]:
     """The parts of a request, one behind the other as they were; those that there were."""
     found = told.found
-    parts: list[Part] = [("queue", told.queue_s), ("decode", told.decode_s)]
+    parts = [("queue", told.queue_s), ("decode", told.decode_s)]
     if found:
         parts += [("tokenize", found.tokenize_s), ("forward", found.forward_s), ("encode", told.encode_s)]
     for name, seconds in parts:

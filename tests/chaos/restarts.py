@@ -26,8 +26,7 @@ def hand_over(fleet: Fleet) -> None:
     """A successor, then the end of the old master."""
     tail, old = Tail(fleet), fleet.master_pid
     os.kill(old, signal.SIGUSR2)
-    tail.await_events("all workers ready")
-    fleet.master_pid = fleet.parent_of(tail.await_events("worker ready")[-1]["pid"])
+    fleet.master_pid = tail.await_events("all workers ready")[-1]["pid"]
     fleet.workers()
     os.kill(old, signal.SIGTERM)
     wait_for(lambda: not is_running(old), "the old master's end", timeout_s=60)

@@ -62,11 +62,6 @@ class Fleet:
         self.seen_pids |= set(map(int, children))
         return [int(pid) for pid in children]
 
-    @staticmethod
-    def parent_of(pid: int) -> int:
-        """The process that forked this one."""
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-
     def reload(self, port_after: int = 0) -> None:
         """HUP, and wait until only new workers serve, on another port if it says so."""
         before, wanted = set(self.workers()), self.metric("bert_workers ")
@@ -192,8 +187,7 @@ def wait_until_ready(fleet: Fleet, workers: int) -> None:
         return bool(fleet.events("all workers ready"))
 
     wait_for(ready, "all workers ready")
-    first = fleet.events("worker ready")[0]["pid"]
-    fleet.master_pid = fleet.parent_of(first)
+    fleet.master_pid = fleet.events("all workers ready")[0]["pid"]
     assert len(fleet.workers()) == workers
 
 

@@ -132,7 +132,7 @@ def test_a_successor_takes_over_and_nobody_hears_not_ready() -> None:
         asker.join()
         assert answer.result(60) == 200
         assert set(statuses) == {200}
-        fleet.master_pid = fleet.parent_of(fleet.events("worker ready")[-1]["pid"])
+        fleet.master_pid = fleet.events("all workers ready")[-1]["pid"]
         assert len(fleet.workers()) == 2
         os.kill(fleet.master_pid, signal.SIGINT)  # without the delay
         wait_for(lambda: not is_running(fleet.master_pid), "the successor's end")
@@ -154,7 +154,7 @@ def test_a_successor_hands_back_and_nobody_hears_not_ready() -> None:
         wait_for(lambda: len(fleet.events("all workers ready")) == 2, "a successor")
         used_s = fleet.metric("process_cpu_seconds_total")
         count(10)
-        os.kill(fleet.parent_of(fleet.events("worker ready")[-1]["pid"]), signal.SIGTERM)
+        os.kill(fleet.events("all workers ready")[-1]["pid"], signal.SIGTERM)
         while not fleet.events("the successor ended, this fleet serves on"):
             assert fleet.ask("/readyz").status == 200
         count(20)

@@ -116,8 +116,8 @@ def test_it_serves_from_a_folder_of_somebody_else_s_and_hands_over(
         os.kill(first, signal.SIGHUP)
         wait_for(lambda: len(fleet.events("worker ready")) == 4, "a reload")
         os.kill(first, signal.SIGUSR2)
-        wait_for(lambda: len(fleet.events("worker ready")) == 6, "a successor")
-        fleet.master_pid = fleet.parent_of(fleet.events("worker ready")[-1]["pid"])
+        wait_for(lambda: fleet.events("all workers ready")[-1]["pid"] != first, "a successor")
+        fleet.master_pid = fleet.events("all workers ready")[-1]["pid"]
         fleet.workers()
         os.kill(first, signal.SIGTERM)
         wait_for(lambda: not is_running(first), "the end of the first master")

@@ -143,3 +143,10 @@ def test_every_path_of_the_kernel_may_be_named() -> None:
         assert settings.load({"BERT_ISA": name.decode()}).isa == name.decode()
         index += 1
     assert index >= 2
+
+
+def test_a_choice_may_be_written_in_capitals() -> None:
+    chosen = settings.load({"BERT_LOG_LEVEL": "INFO", "BERT_PRECISION": "Float32"})
+    assert (chosen.log_level, chosen.precision) == ("info", "float32")
+    with pytest.raises(ConfigurationError, match=r"BERT_LOG_LEVEL: 'LOUD' cannot be used: one of debug, info,"):
+        settings.load({"BERT_LOG_LEVEL": "LOUD"})
