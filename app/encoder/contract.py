@@ -29,6 +29,8 @@ class Embeddings:
     """Of the model that made all of them."""
     unknown_tokens: int = 0
     """How many of the tokens stand for what the vocabulary has not."""
+    empty_texts: int = 0
+    """In how many the tokenizer found nothing: all such have the same vector."""
 
     @property
     def tokens(self) -> int:
@@ -44,6 +46,14 @@ class Embeddings:
     def cut_tokens(self) -> int:
         """How many they lost."""
         return sum(self.lost_tokens)
+
+    @property
+    def remarks(self) -> dict[str, int]:
+        """What a vector does not show of its text, where there is any of it."""
+        counts = {"unknown_tokens": self.unknown_tokens, "empty_texts": self.empty_texts}
+        if any(self.lost_tokens):
+            counts |= {"truncated_texts": self.cut_texts, "truncated_tokens": self.cut_tokens}
+        return {name: count for name, count in counts.items() if count}
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ class TokenizedText:
     lost_tokens: int
     unknown_tokens: int = 0
     """Words, or parts of some, that the vocabulary has not."""
+    is_empty: bool = False
+    """Whether the tokenizer found nothing in it, as in spaces: only special tokens stand for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +132,13 @@ class TextTokenizer:
             if not options.truncate:
                 raise TextTooLongError(place, len(encoding) + self._special_tokens, self._max_tokens)
             encoding.truncate(room, direction=options.cut_side or self._reading.cut_side)
+        is_empty = not (lost or encoding)
         whole = self._tokenizer.post_process(encoding)
         ids = whole.ids
         if not ids:
             raise NoTokensError(place)
         type_ids = whole.type_ids if self._reading.takes_type_ids else [0] * len(ids)
-        return TokenizedText(ids, type_ids, lost, ids.count(self._unknown_id))
+        return TokenizedText(ids, type_ids, lost, ids.count(self._unknown_id), is_empty)
 
     def _of_ids(self, place: int, given: Sequence[int], options: Options) -> TokenizedText:
         """Ids stand for themselves: no prompt and no special tokens are added, but these stay around what is cut."""
@@ -158,7 +161,7 @@ class TextTokenizer:
         ids = before + inner + after
         if not ids:
             raise NoTokensError(place)
-        return TokenizedText(ids, [0] * len(ids), lost, ids.count(self._unknown_id))
+        return TokenizedText(ids, [0] * len(ids), lost, ids.count(self._unknown_id), not (lost or inner))
 
     def _ids(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False).ids if text else []

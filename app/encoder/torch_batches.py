@@ -34,6 +34,8 @@ class Batches:
     lost_tokens: list[int]
     unknown_tokens: int = 0
     """Of all texts, as far as it can be told."""
+    empty_texts: int = 0
+    """Those in which the tokenizer found nothing, as far as it can be told."""
 
 
 class Batcher(Protocol):
@@ -86,8 +88,13 @@ class FastBatcher:
             (positions, self._features([tokenized[position] for position in positions], prompt_tokens))
             for positions in together
         ]
-        unknown_tokens = sum(text.unknown_tokens for text in tokenized)
-        return Batches(batches, lengths, [text.lost_tokens for text in tokenized], unknown_tokens)
+        return Batches(
+            batches,
+            lengths,
+            [text.lost_tokens for text in tokenized],
+            sum(text.unknown_tokens for text in tokenized),
+            sum(text.is_empty for text in tokenized),
+        )
 
     def _check_prompted(self, texts: Sequence[Text], options: Options) -> None:
         """The pooling leaves out so many tokens of each text, whether they are the prompt's or not."""

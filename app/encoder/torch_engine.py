@@ -84,6 +84,7 @@ class TorchEncoder:
             forward_s=time.perf_counter() - tokenized,
             fingerprint=self.info.fingerprint,
             unknown_tokens=prepared.unknown_tokens,
+            empty_texts=prepared.empty_texts,
         )
 
     def _text_vectors(self, features: Features) -> list[np.ndarray]:

@@ -29,6 +29,13 @@ TURNED_AWAY = (OverloadedError, DeadlineError, ClientGoneError)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 OTHER_METHOD = "other"
 UNMATCHED = "unmatched"
+REMARKS = {
+    "truncated_texts": "Texts that were cut.",
+    "truncated_tokens": "Tokens that were cut off.",
+    "unknown_tokens": "Tokens that stand for what the vocabulary has not.",
+    "empty_texts": "Texts in which the tokenizer found nothing.",
+}
+"""What is counted of each of `Embeddings.remarks`."""
 log = structlog.get_logger("serve-bert")
 
 # Numbers of many processes carry no creation times, so a single process shows none either: one page, one set of series.
@@ -138,11 +145,7 @@ class Metrics:
         )
         self.texts = Counter("bert_texts", "Texts encoded.", registry=registry)
         self.tokens = Counter("bert_tokens", "Tokens encoded, special tokens included.", registry=registry)
-        self.truncated_texts = Counter("bert_truncated_texts", "Texts that were cut.", registry=registry)
-        self.truncated_tokens = Counter("bert_truncated_tokens", "Tokens that were cut off.", registry=registry)
-        self.unknown_tokens = Counter(
-            "bert_unknown_tokens", "Tokens that stand for what the vocabulary has not.", registry=registry
-        )
+        self.remarks = {name: Counter(f"bert_{name}", text, registry=registry) for name, text in REMARKS.items()}
         self.errors = Counter("bert_errors", "Requests that were told an error.", ["error_type"], registry=registry)
         self.restarts = Counter(
             "bert_worker_restarts", "Workers that had to be replaced, or born again.", ["reason"], registry=registry
@@ -155,7 +158,8 @@ class Metrics:
             "bert_log_lines_dropped", "Log lines that nobody read in time.", registry=registry
         )
         self._shown = 0
-        self.all = [metric for metric in vars(self).values() if isinstance(metric, Counter | Histogram)]
+        own = [*vars(self).values(), *self.remarks.values()]
+        self.all = [metric for metric in own if isinstance(metric, Counter | Histogram)]
         self._labelled = {metric._name: metric for metric in self.all if metric._labelnames}
 
     def start_at_zero(self, routes: Iterable[tuple[str, str]], statuses: Iterable[int]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import time
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Request
@@ -19,6 +19,13 @@ from .services import Services
 from .trace import Trace
 
 LOGGED_CHARS = 300
+REMARKS = {
+    "truncated_texts": "X-Truncated-Texts",
+    "truncated_tokens": "X-Truncated-Tokens",
+    "unknown_tokens": "X-Unknown-Tokens",
+    "empty_texts": "X-Empty-Texts",
+}
+"""The header of each of `Embeddings.remarks`."""
 _accounts: ContextVar[Account | None] = ContextVar("account", default=None)
 
 
@@ -61,6 +68,8 @@ class Account:
     decode_s: float = 0.0
     encode_s: float = 0.0
     found: Embeddings | None = None
+    remarks: dict[str, int] = field(default_factory=dict)
+    """`Embeddings.remarks` of what was found."""
     failure: str = ""
     """What went wrong, as `RequestError.kind` names it."""
     error_type: str = ""
@@ -71,6 +80,11 @@ class Account:
     """The trace that it is part of."""
     key_name: str = ""
     """Of the key that was sent, where it has a name."""
+
+    def take(self, found: Embeddings) -> Embeddings:
+        """These are its vectors."""
+        self.found, self.remarks = found, found.remarks
+        return found
 
     def headers(self, total_s: float) -> list[tuple[str, str]]:
         """What a client is told of its request: whose vectors they are, what was cut, milliseconds of each part.
@@ -92,10 +106,7 @@ class Account:
                 ("X-Inference-Time", milliseconds(found.forward_s)),
                 ("X-Encode-Time", milliseconds(self.encode_s)),
             )
-            if cut_texts := found.cut_texts:
-                told += (("X-Truncated-Texts", str(cut_texts)), ("X-Truncated-Tokens", str(found.cut_tokens)))
-            if found.unknown_tokens:
-                told.append(("X-Unknown-Tokens", str(found.unknown_tokens)))
+            told += ((REMARKS[name], str(count)) for name, count in self.remarks.items())
         told += (("X-Queue-Time", milliseconds(self.queue_s)), ("X-Total-Time", milliseconds(total_s)))
         return told
 
@@ -116,11 +127,8 @@ class Account:
                 "forward_ms": round(found.forward_s * 1000, 3),
                 "encode_ms": round(self.encode_s * 1000, 3),
                 "fingerprint": found.fingerprint,
+                **self.remarks,
             }
-            if found.cut_texts:
-                facts |= {"truncated_texts": found.cut_texts, "truncated_tokens": found.cut_tokens}
-            if found.unknown_tokens:
-                facts["unknown_tokens"] = found.unknown_tokens
         if trace := self.trace:
             facts |= {"trace_id": trace.trace_id, "span_id": trace.span_id}
         if self.key_name:
@@ -156,11 +164,8 @@ class Account:
             move.tokenize_seconds(found.tokenize_s)
             move.forward_seconds(found.forward_s)
             move.encode_seconds(self.encode_s)
-            if found.cut_texts:
-                metrics.truncated_texts.inc(found.cut_texts)
-                metrics.truncated_tokens.inc(found.cut_tokens)
-            if found.unknown_tokens:
-                metrics.unknown_tokens.inc(found.unknown_tokens)
+            for name, count in self.remarks.items():
+                metrics.remarks[name].inc(count)
 
 
 def account() -> Account:

@@ -34,11 +34,10 @@ def embed(given: Texts, options: Options, *, key: str, options_at: str = "$") ->
     told.characters = given.characters
     told.decode_s = time.perf_counter() - told.started_s
     try:
-        told.found = encoder.encode(given.texts, options, bounds=bounds_of_request())
+        return told.take(encoder.encode(given.texts, options, bounds=bounds_of_request()))
     except InvalidInputError as error:
         say_where(error, given, key, options_at)
         raise
-    return told.found
 
 
 def say_where(error: InvalidInputError, given: Texts, key: str, options_at: str = "$") -> None:

@@ -30,6 +30,7 @@ from .trace import Trace
 SCOPE = InstrumentationScope("serve-bert", VERSION)
 SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 CLOSE_S = 1.0
+COUNTS = ("texts", "tokens", "truncated_texts", "truncated_tokens", "unknown_tokens", "empty_texts")
 
 
 class Spans:
@@ -122,6 +123,6 @@ def _attributes(facts: Mapping[str, Any]) -> dict[str, Any]:
         "error.type": facts.get("failure"),
         "bert.request_id": facts["request_id"],
         "bert.slot": facts["slot"],
-        **{f"bert.{name}": facts.get(name) for name in ("texts", "tokens", "truncated_tokens", "unknown_tokens")},
+        **{f"bert.{name}": facts.get(name) for name in COUNTS},
     }
     return {name: value for name, value in named.items() if value not in (None, "")}

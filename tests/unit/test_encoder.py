@@ -67,6 +67,12 @@ def test_token_vectors_are_those_of_sentence_transformers(real_encoder: Encoder,
         assert np.abs(vector - tensor.numpy()).max() < 1e-5
 
 
+def test_texts_without_a_token_of_their_own_are_counted(any_encoder: Encoder) -> None:
+    found = any_encoder.encode([" ", "a", "\u200b", [101, 102], "[PAD]"])
+    assert (found.empty_texts, found.lengths) == (3, [2, 3, 2, 2, 3])
+    assert np.array_equal(found.vectors[0], found.vectors[2])
+
+
 def test_normalize_follows_the_model_unless_asked(real_encoder: Encoder) -> None:
     def lengths(normalize: bool | None) -> np.ndarray:
         vectors = np.asarray(real_encoder.encode(["one", "two"], Options(normalize=normalize)).vectors)

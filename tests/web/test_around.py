@@ -156,6 +156,17 @@ def test_words_that_the_vocabulary_has_not_are_told(logged: Site, capsys: Captur
     assert "X-Unknown-Tokens" not in logged.predict(text="known").headers
 
 
+def test_texts_in_which_nothing_is_found_are_told(logged: Site, capsys: Capture) -> None:
+    """All such have the same vector."""
+    answer = logged.predict(text=[" ", "known", "\u200b"])
+    first, _, last = answer.get_json()["embeddings"]
+    assert first == last
+    assert answer.headers["X-Empty-Texts"] == "2"
+    assert request_line(capsys)["empty_texts"] == 2
+    assert metric(logged.client.get("/metrics").text, "bert_empty_texts_total") == 2
+    assert "X-Empty-Texts" not in logged.predict(text="known").headers
+
+
 def test_the_name_of_a_key_is_logged_and_the_key_never(make_site: Callable[..., Site], capsys: Capture) -> None:
     site = make_site(BERT_API_KEY="search:alpha, beta, search:gamma,odd:", BERT_LOG_FORMAT="json")
     for key, name in (("alpha", "search"), ("beta", None), ("gamma", "search"), ("odd:", None)):

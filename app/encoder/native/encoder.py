@@ -94,6 +94,7 @@ class NativeEncoder:
             forward_s=time.perf_counter() - started - tokenize_s,
             fingerprint=self.info.fingerprint,
             unknown_tokens=sum(tokenized[place].unknown_tokens for place in order),
+            empty_texts=sum(tokenized[place].is_empty for place in order),
         )
 
     def _vectors(self, tokenized: list[TokenizedText], look: Callable[[], None]) -> list[np.ndarray]:
