@@ -67,6 +67,8 @@ class Loop:
         self._sorting = Sorting(self._door, handing, terms.admission, self._deal_with) if handing else None
         self._newcomers = Newcomers()
         self._next_sweep_s = 0.0
+        self.is_awake = False
+        """Whether its thread is at something, or does not wait at least."""
         self._others: dict[int, Callable[[], object]] = {}
         self.call(self._alarm, self._on_alarm)
         self.call(self._at_clients.fileno(), self._serve_clients)
@@ -112,7 +114,9 @@ class Loop:
         is_full = self._crew.working >= self._terms.threads
         self._door.open(self._crew.working + len(self._newcomers) < self._terms.threads)
         wait_s = min(wait_s, LOOK_S) if is_full else wait_s
+        self.is_awake = False
         happened = self._poller.poll(0 if self._desk.held else NEWCOMER_S if self._newcomers else wait_s)
+        self.is_awake = True
         self._watch.work()
         if not happened and self._door.is_open and self._door.is_awaited():
             # The one worker that the kernel told died before it could let them in.
@@ -156,6 +160,7 @@ class Loop:
         poller, clients = attendant._poller, self._at_clients.fileno()
         attendant._others[clients] = _nothing
         poller.register(clients, select.EPOLLONESHOT)
+        self._watch.is_wanted = lambda: attendant.is_awake
         self._shift.wake = attendant.wake
         self._shift.bell = lambda wanted: poller.modify(clients, select.EPOLLONESHOT | (select.EPOLLIN * wanted))
 

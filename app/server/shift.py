@@ -24,7 +24,7 @@ class Shift:
         self._is_needed = is_needed
         self._begun = self._seen = 0
         """Requests that the serving thread went to, and how many of them the attendant knew of when it last looked."""
-        self._is_asleep = False
+        self._is_asleep = True
         """Whether the attendant looks once in IDLE_S alone."""
         self._is_set = False
         self._away_since_s: float | None = None

@@ -101,6 +101,20 @@ def test_a_request_says_how_long_it_may_wait(tmp_path: Path) -> None:
         assert fleet.ask("/embed", {"inputs": "a"}, X_Request_Timeout_Ms="60000").status == 200
 
 
+def test_probes_are_answered_while_texts_are_tokenized() -> None:
+    """Which lets go of the interpreter between two texts alone."""
+    many = {"text": [f"{number} {'word ' * 400}" for number in range(2000)]}
+    with serving(workers=1, BERT_MAX_TOKENS="16") as fleet, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(fleet.ask, "/predict", many)
+        waits_s = []
+        while not first.done():
+            asked_s = time.monotonic()
+            assert fleet.ask("/livez", timeout_s=PATIENCE_S).status == 200
+            waits_s.append(time.monotonic() - asked_s)
+        tokenizing_s = float(first.result().headers["X-Tokenization-Time"]) / 1000
+        assert max(waits_s) < tokenizing_s / 3, "it had not to wait until all were tokenized"
+
+
 def test_a_client_that_has_gone_while_it_waited_is_counted_and_not_computed_for() -> None:
     many = {"text": [f"{number} {'word ' * 200}" for number in range(200)]}
     with serving(workers=1) as fleet, ThreadPoolExecutor(1) as pool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import socket
+import sys
 import time
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from structlog.testing import capture_logs
@@ -12,6 +15,7 @@ from structlog.testing import capture_logs
 from app.errors import ClientGoneError, DeadlineError, OverloadedError, RequestError
 from app.fleet.board import Board
 from app.fleet.traffic import ANSWERED, AT_WORK, GIVEN, MOST_RETRY_AFTER_S, TAKEN, WINDOW_S, Pace
+from app.server import watch
 from app.server.admission import TIMEOUT, Admission, timeout_s
 from app.server.handing import Comer, Handing
 from app.server.shedding import whole_request
@@ -73,6 +77,48 @@ def test_a_look_tells_that_a_request_s_own_time_is_over() -> None:
     time.sleep(0.06)
     with pytest.raises(DeadlineError, match="500 ms"):
         look()
+
+
+def test_a_look_asks_now_and_then_whether_the_client_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not each time: who waits for the interpreter may demand it after 5 ms in which nobody has let go of it."""
+    asked: list[float] = []
+    now_s = 100.0
+    monkeypatch.setattr(watch, "time", SimpleNamespace(monotonic=lambda: now_s))
+
+    def is_gone() -> bool:
+        asked.append(now_s)
+        return False
+
+    look = Watch(0).look(is_gone)
+    for _ in range(200):
+        now_s += 0.001
+        look()
+    assert 5 <= len(asked) <= 8
+    assert min(later - sooner for sooner, later in pairwise(asked)) > 4 * sys.getswitchinterval()
+
+
+def test_a_look_lets_another_thread_go_on_half_of_the_time_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s, slept_s = 100.0, 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal now_s, slept_s
+        now_s, slept_s = now_s + seconds, slept_s + seconds
+
+    monkeypatch.setattr(watch, "time", SimpleNamespace(monotonic=lambda: now_s, sleep=sleep))
+    one = Watch(0)
+    look = one.look(lambda: False)
+    look()
+    assert slept_s == 0
+    one.is_wanted = lambda: True
+    for _ in range(1000):
+        now_s += 0.001
+        look()
+    assert 0.8 < slept_s < 1.1
+    wanted, slept_s = iter([True, True, True, False]), 0.0
+    one.is_wanted = lambda: next(wanted, False)
+    now_s += 1
+    look()
+    assert slept_s == 2 * watch.STEP_S
 
 
 @pytest.mark.parametrize(
