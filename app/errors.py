@@ -257,5 +257,6 @@ class OverdueError(RequestError):
 
     def __init__(self, took_s: float) -> None:
         super().__init__(
-            f"this request was given up after {took_s:.1f} s, for BERT_TIMEOUT_S is over; send its texts in several"
+            f"this request was given up after {took_s:.1f} s: it may take no more (BERT_TIMEOUT_S, or gunicorn's "
+            "--timeout); send its texts in several"
         )

@@ -57,8 +57,8 @@ def refuse_unknown(name: str, known: Iterable[str], where: str = "") -> None:
     """Raise ConfigurationError unless `name` is among the known ones, with the one that may be meant."""
     known = list(known)
     if name not in known:
-        bare = name.removeprefix(PREFIX)
-        close = [bare] if bare in known else difflib.get_close_matches(name, known, n=1)
+        same = [one for one in known if name in (PREFIX + one, environment_name(one))]
+        close = same or difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {close[0]}?" if close else f" (`{LISTS}` lists them)"
         raise ConfigurationError(f"{where}{name} is no setting of serve-bert{hint}")
 

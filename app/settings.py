@@ -11,30 +11,20 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from . import names
+from . import keys, names
 from .errors import ConfigurationError
 from .names import CONFIG_NAME, environment_name, flag
+from .wanted import PATHS, choices, wanted
 
 Count = Annotated[int, Meta(ge=1)]
-# Printable ASCII without spaces, as it goes into a header; several keys are separated by commas.
-KEYS = "^([!-+.-~-]+(, ?[!-+.-~-]+)*)?$"
-PATHS = "(plain|plain_tiles|avx2|avx512|avx512_vnni|avx512_bf16|amx_bf16|amx_int8)"
 ADMIN_BIND = r"^(.+:[1-9]\d{0,4})?$"
-SECRET = Meta(extra={"secret": True}, pattern=KEYS)
+SECRET = Meta(extra={"secret": True}, pattern=keys.PATTERN)
 ORIGINS = r"^(\*|(https?://[^\s,/]+(, ?https?://[^\s,/]+)*)?)$"
-WANTED = {
-    "workers": "auto, or a number from 1 to 1024",
-    "isa": f"auto, or one or more of {PATHS.strip('()').replace('|', ', ')}, commas between",
-    "admin_bind": "HOST:PORT",
-    "otlp_endpoint": "a collector's address, as http://collector:4318",
-    "cors_origins": "*, or origins as https://example.org, commas between",
-}
-"""What a setting takes, where its type does not say it well."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +107,7 @@ class Described(msgspec.Struct, frozen=True):
     @property
     def choices(self) -> tuple[str, ...]:
         """The only values that there are; () if there are more than can be named."""
-        return _choices(self.name)
+        return choices(FIELDS[self.name].type)
 
 
 def default_path() -> Path:
@@ -156,16 +146,18 @@ def load_with_origins(
         elif name in chosen:
             source = chosen_file
             values[name] = _convert(name, chosen[name], f"{name} in {chosen_file}")
+        if name in chosen and source != chosen_file:
+            source += f", not {chosen_file}"
         origins.append(Origin(name, _masked(name, values[name]), source, one.meaning, values[name] == one.default))
-    _read_key_file(values)
+    _read_keys(values)
     _check_networks("trusted_proxies", values)
     return Settings(**values), origins
 
 
 def wanted_log_format(environ: Mapping[str, str], flags: Mapping[str, str] | None = None) -> str:
     """How lines are to be written, as far as can be told where the settings cannot be read."""
-    wanted = (flags or {}).get("log_format") or environ.get(environment_name("log_format"), "")
-    return wanted if wanted in _choices("log_format") else "auto"
+    asked = (flags or {}).get("log_format") or environ.get(environment_name("log_format"), "")
+    return asked if asked in choices(FIELDS["log_format"].type) else "auto"
 
 
 def table() -> list[Described]:
@@ -176,30 +168,26 @@ def table() -> list[Described]:
 
 
 def _convert(name: str, value: Any, source: str, *, from_text: bool = False) -> Any:
-    if isinstance(value, str) and value.lower() in _choices(name):
+    if isinstance(value, str) and value.lower() in choices(FIELDS[name].type):
         value = value.lower()  # all that there are to choose from are small letters
     try:
         return msgspec.convert(value, FIELDS[name].type, strict=not from_text)
     except msgspec.ValidationError as error:
         shown = "" if _is_secret(name) else f" {value!r}"
-        raise ConfigurationError(f"{source}:{shown} cannot be used: {_wanted(name) or error}") from None
+        right = wanted(name, FIELDS[name].type) or error
+        if isinstance(value, str) and not from_text and "number" in str(right):
+            right = f"{right}, without quotation marks"
+        raise ConfigurationError(f"{source}:{shown} cannot be used: {right}") from None
 
 
-def _read_key_file(values: dict[str, Any]) -> None:
-    """Keys from a mounted secret, one a line or with commas between; never none, which would open the service."""
-    path = values["api_key_file"]
-    if not path:
-        return
-    if values["api_key"]:
-        raise ConfigurationError("BERT_API_KEY and BERT_API_KEY_FILE are both set: one of them, please")
-    try:
-        keys = Path(path).read_text(encoding="ascii").split()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not ASCII"
-        raise ConfigurationError(f"BERT_API_KEY_FILE: cannot read {path}: {reason}") from None
-    if not keys:
-        raise ConfigurationError(f"BERT_API_KEY_FILE: there is no key in {path}")
-    values["api_key"] = _convert("api_key", ",".join(keys).replace(",,", ","), f"BERT_API_KEY_FILE: the keys in {path}")
+def _read_keys(values: dict[str, Any]) -> None:
+    source, path = environment_name("api_key"), values["api_key_file"]
+    if path:
+        if values["api_key"]:
+            raise ConfigurationError("BERT_API_KEY and BERT_API_KEY_FILE are both set: one of them, please")
+        source = f"BERT_API_KEY_FILE: the keys in {path}"
+        values["api_key"] = _convert("api_key", keys.of_file(path), source)
+    keys.check(values["api_key"], source)
 
 
 def _check_networks(name: str, values: dict[str, Any]) -> None:
@@ -209,19 +197,6 @@ def _check_networks(name: str, values: dict[str, Any]) -> None:
         except ValueError as error:
             variable = environment_name(name)
             raise ConfigurationError(f"{variable}: {error}; addresses and networks, commas between, or *") from None
-
-
-def _wanted(name: str) -> str:
-    """What a setting takes, where that is a list; msgspec says the rest well enough."""
-    if name in WANTED:
-        return WANTED[name]
-    choices = _choices(name)
-    return f"one of {', '.join(choices)}" if choices else ""
-
-
-def _choices(name: str) -> tuple[str, ...]:
-    annotation = FIELDS[name].type
-    return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -21,6 +21,8 @@ SLOTS = 4096
 MASTER = SLOTS
 # Numbers that are not a slot's.
 WORDS = 9
+# Room for what a worker's latest request is called.
+LATEST_BYTES = 256
 # Room for the settings that a replacement was made by: a few names and paths.
 NOTE_BYTES = 1 << 16
 NEVER_MS = 1 << 40
@@ -92,11 +94,13 @@ class Board:
     _note_bytes = Word(6)
 
     def __init__(self, workers: int = 1, threads: int = 1) -> None:
-        parts = _parts(8 * (2 * SLOTS + WORDS), 8 * 3 * (SLOTS + 1), 8 * traffic.WORDS * SLOTS, NOTE_BYTES)
+        words, sizes, rows = 8 * (2 * SLOTS + WORDS), 8 * 3 * (SLOTS + 1), 8 * traffic.WORDS * SLOTS
+        parts = _parts(words, sizes, rows, NOTE_BYTES, LATEST_BYTES * SLOTS)
         self.words = next(parts).cast("q")
         self.sizes = Sizes(next(parts).cast("q"))
         self.traffic = Traffic(next(parts).cast("q"))
         self._note = next(parts)
+        self._latest = next(parts)
         self.workers = workers
         self.threads = threads
 
@@ -128,7 +132,18 @@ class Board:
         self.words[2 * slot + 1] = State.ABSENT
         self.words[2 * slot] = 0
         self.sizes.write(slot, 0, 0, 0)
+        self.note_latest(slot, b"")
         self.traffic.forget_work(slot)
+
+    def note_latest(self, slot: int, request: bytes) -> None:
+        """Say to which request the slot's worker has gone."""
+        request = request[: LATEST_BYTES - 1]
+        begin = LATEST_BYTES * slot
+        self._latest[begin : begin + len(request) + 1] = request + b"\0"
+
+    def latest(self, slot: int) -> bytes:
+        """To which request the slot's worker went last; empty if to none."""
+        return bytes(self._latest[LATEST_BYTES * slot : LATEST_BYTES * (slot + 1)]).partition(b"\0")[0]
 
     def state(self, slot: int) -> State:
         """What the slot's worker is doing."""
@@ -174,6 +189,10 @@ class Readiness:
     def refuse(self) -> None:
         """Say that this worker will not serve, because its model is not as it should be."""
         self.board.write(self.slot, os.getpid(), State.REFUSED)
+
+    def note(self, request: str) -> None:
+        """Say to which request this worker has gone: for the master, should it not come back."""
+        self.board.note_latest(self.slot, request.encode("ascii", "replace"))
 
     def stop(self) -> None:
         """Say that this worker takes no new requests."""

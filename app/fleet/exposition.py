@@ -33,7 +33,8 @@ class Family:
 
     def __init__(self, name: str, metric: Counter | Histogram, *, is_open_metrics: bool) -> None:
         header = f"{name}_total" if metric._type == "counter" and not is_open_metrics else name
-        meaning = metric._documentation.translate(ESCAPED)
+        is_alias = name != metric._name
+        meaning = f"The same as {metric._name}." if is_alias else metric._documentation.translate(ESCAPED)
         self._head = f"# HELP {header} {meaning}\n# TYPE {header} {metric._type}\n"
         self._name = name
         self._metric = metric

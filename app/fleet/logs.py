@@ -20,7 +20,7 @@ import structlog
 from gunicorn.glogging import Logger
 
 from ..settings import Settings
-from . import gunicorn_lines
+from . import library_lines
 from .outlet import Outlet
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -128,7 +128,7 @@ class Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line."""
-        if not gunicorn_lines.is_needless(record):
+        if not library_lines.is_needless(record):
             _OUTLET.line(self.format(record))
 
 
@@ -152,7 +152,7 @@ def gunicorn_config(settings: Settings) -> dict[str, Any]:
         "()": structlog.stdlib.ProcessorFormatter,
         "pass_foreign_args": True,
         "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
-        "foreign_pre_chain": [gunicorn_lines.told_in_fields, structlog.processors.format_exc_info, headed],
+        "foreign_pre_chain": [library_lines.told_in_fields, structlog.processors.format_exc_info, headed],
     }
     handler = {"()": Handler, "formatter": "line"}
     level = settings.log_level.upper()

@@ -131,7 +131,7 @@ class Metrics:
         self.response_bytes = _bytes("bert_response", "Body bytes of the answer.", registry, ["route"])
         self.queue_seconds = _seconds("bert_queue", "Time that requests waited for a worker.", registry)
         self.turned_away = Counter(
-            "bert_turned_away", "Requests that waited too long to be answered.", ["reason"], registry=registry
+            "bert_turned_away", "Requests that were given up: too late, or nobody waits.", ["reason"], registry=registry
         )
         self.tokenize_seconds = _seconds("bert_tokenize", "Time a request's texts took to tokenize.", registry)
         self.forward_seconds = _seconds("bert_forward", "Time a request's texts took in the model.", registry)
@@ -150,6 +150,7 @@ class Metrics:
         self.restarts = Counter(
             "bert_worker_restarts", "Workers that had to be replaced, or born again.", ["reason"], registry=registry
         )
+        self.lost = Counter("bert_requests_lost", "Requests whose worker ended before it answered.", registry=registry)
         self.reloads = Counter("bert_reloads", "Reloads (HUP), and what came of them.", ["result"], registry=registry)
         self.cpu_seconds = Counter(
             "process_cpu_seconds", "Processor time of all processes, user and system.", registry=registry

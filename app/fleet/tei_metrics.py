@@ -62,7 +62,7 @@ class TeiCollector(Collector):
             asked[labels["form"]] += value
             if labels["outcome"] == "ok":
                 answered[labels["form"]] += value
-            else:
+            elif labels["outcome"] not in TURNED_AWAY:  # else counted below
                 failed[FAILURES.get(labels["outcome"], "inference")] += value
         for labels, value in _values(metrics.turned_away.collect()):
             failed[TURNED_AWAY[labels["reason"]]] += value

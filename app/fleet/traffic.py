@@ -36,6 +36,10 @@ class Traffic:
         """Whoever held the slot has died."""
         self._words[WORDS * slot + AT_WORK] = 0
 
+    def work_of(self, slot: int) -> int:
+        """Requests that the slot's worker is at."""
+        return self._words[WORDS * slot + AT_WORK]
+
     def at_work(self) -> int:
         """Requests that all workers are at."""
         return sum(self._words[AT_WORK::WORDS])

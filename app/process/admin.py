@@ -19,6 +19,12 @@ def join(configuration: Any, bind: str) -> None:
     configuration.set("bind", [*configuration.bind, bind])
 
 
+def settings_of(configuration: Any, bind: str) -> dict[Any, str]:
+    """Each address, and the setting that names it."""
+    own = util.parse_address(bind) if bind else None
+    return {address: "BERT_ADMIN_BIND" if address == own else "PORT" for address in configuration.address}
+
+
 def is_at(listener: Any, bind: str) -> bool:
     """Whether a socket of gunicorn's, which may come from an old master or from systemd, is at that address."""
     if not bind:

@@ -24,7 +24,7 @@ from ..errors import ConfigurationError
 from ..fleet import boot, cores, logs, memory
 from ..fleet.heartbeat import Heartbeat
 from ..fleet.succession import Member, Succession
-from . import births, ending, forking, handover, sockets
+from . import births, ending, forking, handover, notices, sockets
 from .handover import Handover
 from .planner import Planner
 
@@ -71,6 +71,7 @@ class Arbiter(Stock):  # type: ignore[misc]
         if step.is_complete:
             since_s = round(time.monotonic() - boot.started, 2)
             log.info("all workers ready", workers=self.num_workers, since_start_s=since_s)
+            notices.ready(self, f"{self.num_workers} workers ready")
             if self.handover:
                 self.handover.say(handover.SERVES)
 
@@ -111,6 +112,7 @@ class Arbiter(Stock):  # type: ignore[misc]
         if self.drain:
             return
         self.stop_planner()
+        notices.reloading(self)
         try:
             _read(self.app.reload)
             self.app.cfg.on_reload(self)
@@ -119,7 +121,7 @@ class Arbiter(Stock):  # type: ignore[misc]
 
     def plan_again(self, find: Callable[[], Any], take: Callable[[Any], None]) -> None:
         """Do the long part of a reload in a child: `find`; then `take` what it found, and replace the workers."""
-        self.planner = Planner(find, lambda error: log.error("model refused, the old one stays", **forking.told(error)))
+        self.planner = Planner(find, lambda error: log.error("planning failed", **forking.told(error)))
         self.take = take
 
     def _take_plan(self, planner: Planner, status: int) -> None:
@@ -145,7 +147,8 @@ class Arbiter(Stock):  # type: ignore[misc]
         self.app.cfg, boot.in_force = self.cfg, self.in_force
         if boot.in_force:
             logs.configure(boot.in_force[0])
-        log.error("reload refused, all stays as it was", **forking.told(error))
+        log.error("reload refused", **forking.told(error))
+        notices.ready(self, f"reload refused: {error}")
         _note_reload(self, is_done=False)
 
     def stop_planner(self) -> None:
@@ -178,7 +181,11 @@ class Arbiter(Stock):  # type: ignore[misc]
         if self.handover:
             self.handover.close()
         self.handover = None
-        log.error("the successor ended, this fleet serves on", **forking.how(status))
+        if status:
+            log.error("successor ended", **forking.how(status))
+            _note_reload(self, is_done=False)
+        else:
+            log.info("successor ended", **forking.how(status))
 
     def handle_term(self) -> None:
         """Not ready; answer on for the drain delay, and while anybody waits; a second one ends it at once."""

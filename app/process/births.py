@@ -50,19 +50,30 @@ def bear(arbiter: Any) -> int:
 
 def bury(arbiter: Any, worker: Any, status: int) -> None:
     """A worker has died, of which wait(2) says `status`. Raises HaltServer if none was ever ready."""
-    state = arbiter.board.state(worker.slot)
+    state, lost = arbiter.board.state(worker.slot), _lost(arbiter, worker.slot)
     worker.tmp.close()
     arbiter.cfg.child_exit(arbiter, worker)
     if worker.is_told or arbiter.is_halting:
-        log.info("worker stopped", slot=worker.slot, worker_pid=worker.pid, **how(status))
+        say = log.warning if lost else log.info
+        say("worker stopped", slot=worker.slot, worker_pid=worker.pid, **how(status), **lost)
         return
     reason = _reason(arbiter, worker, state, status)
     say = log.info if reason is Reason.RECYCLED else log.error
-    say("worker lost", slot=worker.slot, worker_pid=worker.pid, reason=reason.value, **how(status))
+    say("worker lost", slot=worker.slot, worker_pid=worker.pid, reason=reason.value, **how(status), **lost)
     if state in NOT_READY:
         _failed(arbiter, worker.age, reason)
     else:
         arbiter.metrics.restarts.labels(reason.value).inc()
+
+
+def _lost(arbiter: Any, slot: int) -> dict[str, Any]:
+    """Count the requests that a dead worker has not answered; how many, and what the latest of them is called."""
+    count = arbiter.board.traffic.work_of(slot)
+    if not count:
+        return {}
+    arbiter.metrics.lost.inc(count)
+    latest = arbiter.board.latest(slot).decode().split(" ", 2)
+    return {"requests_lost": count, **dict(zip(("request_id", "client", "path"), latest, strict=False))}
 
 
 def tell(arbiter: Any, worker: Any) -> None:

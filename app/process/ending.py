@@ -11,7 +11,7 @@ import structlog
 from gunicorn.arbiter import Arbiter as Stock
 
 from ..fleet.drain import Drain
-from . import births, sockets
+from . import births, notices, sockets
 from .handover import LEAVES
 
 STOPS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
@@ -47,6 +47,7 @@ def begin(arbiter: Any, delay_s: float) -> None:
     if _another_serves(arbiter):
         arbiter.board.is_handed_over = True
         raise StopIteration
+    notices.stopping(arbiter)
     if arbiter.handover:
         arbiter.handover.say(LEAVES)
     arbiter.board.is_draining = True
@@ -62,6 +63,8 @@ def stop(arbiter: Any, *, graceful: bool) -> None:
     """Tell the workers, close, and wait until all are gone: at most the grace time, or QUICK_S."""
     arbiter.is_halting = True
     arbiter.stop_planner()
+    if arbiter.reexec_pid and _another_serves(arbiter):
+        notices.succeeded(arbiter, arbiter.reexec_pid)
     if arbiter.handover:
         arbiter.handover.say(LEAVES)
     is_alone = not _is_shared(arbiter) and not arbiter.systemd and not arbiter.cfg.reuse_port

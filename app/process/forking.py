@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Never
 
 from ..encoder import end_with_parent
+from ..errors import ConfigurationError, ModelRefusedError
 from ..fleet import logs
 
 # A Ctrl-C reaches the whole group, and the master alone decides; the others are the master's own.
@@ -53,8 +54,15 @@ def _live(child: Callable[[], object], failed: Callable[[BaseException], object]
         os._exit(code)
 
 
+def is_expected(error: BaseException) -> bool:
+    """Whether its sentence says all: a setting or a model is at fault, not we."""
+    return isinstance(error, ConfigurationError | ModelRefusedError)
+
+
 def told(error: BaseException) -> dict[str, Any]:
-    """An error's class, words and place, for a log line."""
+    """An error for a log line: its words; of what nobody expected its class and place, too."""
+    if is_expected(error):
+        return {"reason": str(error)}
     return {"error_class": type(error).__name__, "reason": str(error), "frames": logs.frames(error)}
 
 

@@ -88,7 +88,7 @@ class Master:
         """After a worker's death: its slot is free."""
         server.board.clear(worker.slot)
 
-    def nworkers_changed(self, server: Any, new_value: int, _old_value: int | None) -> None:
+    def nworkers_changed(self, server: Any, new_value: int, old_value: int | None) -> None:
         """The fleet is to have another number of workers (HUP, TTIN, TTOU)."""
         if not hasattr(server, "board"):
             return
@@ -97,6 +97,8 @@ class Master:
             server.num_workers = 1
             return
         server.board.workers = new_value
+        if old_value not in (None, new_value):
+            log.info("another number of workers", workers=new_value, workers_before=old_value)
 
     def _check(self, server: Any) -> None:
         """Raise ConfigurationError at what gunicorn was asked for and cannot be."""
@@ -106,7 +108,7 @@ class Master:
             raise ConfigurationError("--certfile and --keyfile cannot be used: a proxy in front speaks TLS")
         self._check_workers(server.cfg)
         if not sockets.are_given(server):
-            reason = sockets.await_free(server.cfg.address)
+            reason = sockets.await_free(admin.settings_of(server.cfg, self._settings.admin_bind))
             if reason:
                 raise ConfigurationError(reason)
 
@@ -124,13 +126,18 @@ class Master:
             advice = "WEB_CONCURRENCY=auto takes as many as serve best: each waits for the others' share of the quota"
             log.warning("more workers than twice the quota", workers=workers, cores_by_cgroup=quota, advice=advice)
 
+    @staticmethod
+    def _times(configuration: Any) -> dict[str, int]:
+        """Those that flags of gunicorn's may have set."""
+        return {"timeout_s": configuration.timeout, "graceful_timeout_s": configuration.graceful_timeout}
+
     def _facts(self, server: Any) -> dict[str, Any]:
         return {
             "version": VERSION,
             **server.plan.facts(),
             "workers": server.app.cfg.workers,
             "threads_per_worker": server.app.cfg.threads,
-            "limits": facts.of_limits(self._settings),
+            "limits": facts.of_limits(self._settings) | self._times(server.app.cfg),
             **facts.of_machine(),
             "settings": facts.of_settings(self._origins) or "all default",
         }

@@ -60,9 +60,9 @@ class Planning:
             plan = encoder.verify_and_plan(settings)
             self._prepare(server, plan)
         except (ModelRefusedError, ConfigurationError) as error:
-            log.error("model refused, the old one stays", reason=str(error))
+            log.error("model refused", reason=str(error))
         except Exception as error:  # noqa: BLE001 - no memory, a full disk, a defect: the master must live
-            log.error("model cannot be planned, the old one stays", **told(error))
+            log.error("planning failed", **told(error))
         else:
             server.plan, server.replacements = plan, server.board.replacements
             return

@@ -17,6 +17,7 @@ import structlog
 
 from ..errors import RequestError
 from ..fleet.metrics import Metrics, unseen
+from ..keys import named
 from ..server.admission import Admission
 from ..server.environ import Trust
 from ..server.handing import Comer, Handing
@@ -80,7 +81,7 @@ def rehearse(app: App) -> None:
         handing.close()
     if statuses != {b"HTTP/1.1 200 OK"}:
         shown = sorted(status.decode("latin-1") for status in statuses)
-        log.warning("rehearsed requests were not all answered; workers will copy more pages", statuses=shown)
+        log.warning("rehearsed requests were not all answered", statuses=shown)
 
 
 def _loop(stage: Stage, app: App, settings: Settings) -> tuple[Loop, Handing]:
@@ -94,7 +95,7 @@ def _loop(stage: Stage, app: App, settings: Settings) -> tuple[Loop, Handing]:
 
 def _ask(loop: Loop, handing: Handing, settings: Settings, *, again: bool) -> set[bytes]:
     """Each question on a connection of its own, or all on one; the first lines of the answers."""
-    key = settings.api_key.split(",")[0].strip().encode()
+    _, key = (named(settings.api_key) or [("", b"")])[0]
     statuses: set[bytes] = set()
     with contextlib.ExitStack() as clients:
         client: socket.socket | None = None

@@ -9,7 +9,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,8 @@ def are_given(arbiter: Any) -> bool:
     return bool(arbiter.master_pid or os.environ.get("LISTEN_FDS") or arbiter.cfg.reuse_port)
 
 
-def why_not(address: Any) -> str | None:
-    """Why nobody can listen on (host, port), or on a path, now; None if one can."""
+def why_not(address: Any, setting: str = "PORT") -> str | None:
+    """Why nobody can listen on (host, port), or on a path, now; None if one can. `setting`: what names another."""
     if not isinstance(address, tuple):
         return _why_not_path(address)
     host, port = address[:2]
@@ -43,7 +43,7 @@ def why_not(address: Any) -> str | None:
             trial.listen(1)
     except OSError as error:
         is_taken = error.errno == errno.EADDRINUSE
-        why = "it is in use; PORT names another" if is_taken else error.strerror or error
+        why = f"it is in use; {setting} names another" if is_taken else error.strerror or error
         return f"cannot listen on {host}:{port}: {why}"
     return None
 
@@ -60,12 +60,18 @@ def _why_not_path(path: str) -> str | None:
     return f"cannot listen on {path}: it is in use"
 
 
-def await_free(addresses: Sequence[Any]) -> str | None:
-    """Why one of them cannot be had, even after PATIENCE_S, in which a predecessor may end; None if all can."""
-    until_s = time.monotonic() + PATIENCE_S
-    while reasons := [why for why in map(why_not, addresses) if why]:
-        if time.monotonic() > until_s:
+def await_free(addresses: Mapping[Any, str]) -> str | None:
+    """Why one of them cannot be had, even after PATIENCE_S, in which a predecessor may end; None if all can.
+
+    `addresses`: each with the setting that names another.
+    """
+    began_s, is_told = time.monotonic(), False
+    while reasons := [why for address, setting in addresses.items() if (why := why_not(address, setting))]:
+        if time.monotonic() > began_s + PATIENCE_S:
             return reasons[0]
+        if not is_told:
+            log.info("waiting for an address", reason=reasons[0], at_most_s=PATIENCE_S)
+            is_told = True
         time.sleep(0.1)
     return None
 

@@ -115,7 +115,8 @@ class Desk:
         if is_over:
             self._refusals.pass_over(request.environ, waited_s)
         elif refusal := self._terms.admission.refusal(request.environ, waited_s):
-            connection.send(self._refusals.turn_away(refusal, request.environ, waited_s))
+            client = request.environ["REMOTE_ADDR"]
+            connection.send(self._refusals.turn_away(refusal, request.environ, waited_s, client))
         else:
             return False
         connection.is_closing = True

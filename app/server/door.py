@@ -94,7 +94,7 @@ class Door:
         while comer := self.take(descriptor):
             data: bytes | None = comer.raw
             if not comer.is_used and not data and turned_away < MOST_TURNED_AWAY:
-                data = self._shedding.shed(comer.sock)
+                data = self._shedding.shed(comer.sock, comer.client[0])
             if data is not None:
                 return self.connection(comer, data)
             turned_away += 1

@@ -5,7 +5,7 @@ Who waited too long is one of many: they are counted and logged once a second, a
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import NamedTuple
 
 import orjson
@@ -52,6 +52,7 @@ class Refusals:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._waits_s: defaultdict[Turned, list[float]] = defaultdict(list)
+        self._clients: Counter[str] = Counter()
         self._told: dict[tuple[str, str, str, str], Told] = {}
 
     def refuse(self, refusal: Refused, path: str, client: str) -> bytes:
@@ -73,8 +74,9 @@ class Refusals:
         log.error("unforeseen", request_id=request_id, error_class=type(error).__name__, frames=frames(error))
         return self._answer(500, "the server failed on this request", request_id)
 
-    def turn_away(self, error: RequestError, environ: Environ, waited_s: float) -> bytes:
+    def turn_away(self, error: RequestError, environ: Environ, waited_s: float, client: str) -> bytes:
         """The answer to a request that has waited too long for one; what `whole_request` finds of it is enough."""
+        self._clients[client] += 1
         origin = environ.get("HTTP_ORIGIN", "")
         key = (environ["PATH_INFO"], environ["REQUEST_METHOD"], origin, error.message)
         told = self._told.get(key) or self._tell(key, error, environ)
@@ -93,10 +95,12 @@ class Refusals:
         for turned, waits_s in self._waits_s.items():
             self._count(turned, waits_s)
             reasons[turned.reason] += waits_s
+        most = [client for client, _ in self._clients.most_common(1)]
         self._waits_s.clear()
+        self._clients.clear()
         for reason, waits_s in reasons.items():
-            longest_ms = round(max(waits_s) * 1000)
-            log.warning("requests turned away", reason=reason, requests=len(waits_s), longest_queue_ms=longest_ms)
+            facts = {"requests": len(waits_s), "longest_queue_ms": round(max(waits_s) * 1000)}
+            log.warning("requests turned away", reason=reason, **facts, **dict(zip(["most_from"], most, strict=False)))
 
     def _turned(self, error: RequestError, environ: Environ) -> Turned:
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]

@@ -43,8 +43,8 @@ class Shedding:
         self._admission = admission
         self._refusals = refusals
 
-    def shed(self, sock: socket.socket) -> bytes | None:
-        """What a new client has sent, to be dealt with; None: it was turned away, or is gone."""
+    def shed(self, sock: socket.socket, client: str) -> bytes | None:
+        """What a new client, at that address, has sent, to be dealt with; None: it was turned away, or is gone."""
         arrival = Arrival.of(sock)
         if not arrival.waited_s:
             return b""
@@ -58,7 +58,8 @@ class Shedding:
             self._refusals.pass_over(environ, arrival.waited_s)
         elif refusal := self._admission.refusal(environ, arrival.waited_s):
             with contextlib.suppress(OSError):
-                sock.send(self._refusals.turn_away(refusal, environ, arrival.waited_s), ONE_PACKET)
+                told = self._refusals.turn_away(refusal, environ, arrival.waited_s, client)
+                sock.send(told, ONE_PACKET)
         else:
             return data
         sock.close()

@@ -14,11 +14,13 @@ from typing import Any
 from flask import Request
 
 from ..encoder import Embeddings
-from ..errors import RequestError
+from ..errors import ClientGoneError, DeadlineError, RequestError
 from .services import Services
 from .trace import Trace
 
 LOGGED_CHARS = 300
+# Who waits no more for an answer that is under way; at the door such are counted by whoever turns them away.
+ENDED_EARLY = {DeadlineError.kind, ClientGoneError.kind}
 REMARKS = {
     "truncated_texts": "X-Truncated-Texts",
     "truncated_tokens": "X-Truncated-Tokens",
@@ -149,6 +151,8 @@ class Account:
         metrics, move = self.services.metrics, self.services.moves
         if self.error_type:
             metrics.errors.labels(self.error_type).inc()
+            if self.failure in ENDED_EARLY:
+                metrics.turned_away.labels(self.failure).inc()
         if not self.form:
             return
         move.inputs(self.form, self.failure or "ok")

@@ -45,7 +45,7 @@ def reload() -> Response:
         service.readiness.board.note_replacement(msgspec.json.encode(accepted))
     except (ConfigurationError, ModelRefusedError) as error:
         reloads.labels("refused").inc()
-        log.error("model refused, the old one stays", reason=str(error))
+        log.error("reload refused", reason=str(error))
         raise ReloadRefusedError(str(error)) from None
     finally:
         _under_way.release()

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hmac
-import re
-from functools import lru_cache
 
 from flask import Flask, Request
 
 from ..errors import UnauthorizedError
+from ..keys import named
 from ..settings import Settings
 from . import cors
 from .account import account
 
-NAMED = re.compile(r"(?:([A-Za-z0-9._-]{1,64}):)?(.+)")
 # What orchestrators and Prometheus ask for, without a key.
 PUBLIC_PATHS = frozenset(
     {"/livez", "/readyz", "/health", "/ping", "/docs", "/docs/", "/openapi.json", "/api-doc/openapi.json"}
@@ -40,15 +38,19 @@ def check_key() -> None:
     # Every key is compared, so that the time does not tell which one came close.
     found = [name for name, key in keys if hmac.compare_digest(offered, key)]
     if not found:
-        raise UnauthorizedError('this service needs a key: send "Authorization: Bearer KEY"')
+        raise UnauthorizedError(_what_is_wrong(told.request.headers.get("Authorization", ""), offered, keys))
     told.key_name = found[0]
 
 
-@lru_cache(1)
-def named(keys: str) -> list[tuple[str, bytes]]:
-    """Each key of BERT_API_KEY, and what stands before it: "search:KEY"; "" if nothing does."""
-    found = (NAMED.fullmatch(one.strip()) for one in keys.split(","))
-    return [(one[1] or "", one[2].encode()) for one in found if one]
+def _what_is_wrong(sent: str, offered: bytes, keys: list[tuple[str, bytes]]) -> str:
+    wanted = 'send "Authorization: Bearer KEY"'
+    if not sent:
+        return f"this service needs a key: {wanted}"
+    if not offered:
+        return f"this service needs a key, and the Authorization that was sent has none: {wanted}"
+    if any(hmac.compare_digest(offered, b"%s:%s" % (name.encode(), key)) for name, key in keys if name):
+        return f"this service knows the key that was sent, but without its name: {wanted}"
+    return "this service does not know the key that was sent"
 
 
 def _is_public(request: Request, settings: Settings) -> bool:

@@ -7,7 +7,7 @@ from typing import cast
 
 from flask import Flask, Request, current_app, request
 
-from ..errors import HeaderError
+from ..errors import DeadlineError, HeaderError
 from ..fleet import logs
 from ..fleet.metrics import METHODS, OTHER_METHOD, UNMATCHED
 from ..server.admission import TIMEOUT, timeout_s
@@ -40,6 +40,8 @@ def start() -> None:
         trace = service.spans.begin(trace)
     told = Account(own, service, request_id_of(environ), body, time.perf_counter(), queue_s=waited_s, trace=trace)
     open_account(told)
+    if environ["PATH_INFO"] not in WATCHING:
+        service.readiness.note(f"{told.request_id} {environ.get('REMOTE_ADDR', '')} {environ['PATH_INFO']}")
     if TIMEOUT in environ and timeout_s(environ) is None:
         raise HeaderError("X-Request-Timeout-Ms", "whole milliseconds, from 1 to 999999999")
 
@@ -55,7 +57,7 @@ def finish(response: Answer) -> Answer:
     move = service.moves
     move.requests(route, method, response.status_code)
     move.by_route(route, response.status_code, seconds, payload_bytes, answered_bytes)
-    if not own.environ.get(FOR_ADMIN):
+    if not (own.environ.get(FOR_ADMIN) or route in WATCHING):
         move.queue_seconds(told.queue_s)
     told.count(seconds)
     facts = {
@@ -70,7 +72,7 @@ def finish(response: Answer) -> Answer:
         "slot": service.readiness.slot,
         **told.facts(),
     }
-    logs.write(_level(response.status_code, route), "request", facts)
+    logs.write(_level(response.status_code, route, told.failure), "request", facts)
     if service.spans and route not in WATCHING:
         service.spans.tell(told, facts, seconds)
     open_account(None)
@@ -91,9 +93,12 @@ def _asked_wrongly(path: str) -> str:
     return path if path in app.paths else UNMATCHED
 
 
-def _level(status: int, route: str) -> str:
-    """A probe's 503 is an answer like another: what made the fleet unready has a line of its own."""
-    if 400 <= status < 500:
+def _level(status: int, route: str, failure: str) -> str:
+    """A probe's 503 is an answer like another: what made the fleet unready has a line of its own.
+
+    A request's own time, which its client has set, is no failure of ours.
+    """
+    if 400 <= status < 500 or failure == DeadlineError.kind:
         return "warning"
     if route in WATCHING:
         return "debug"

@@ -74,7 +74,7 @@ class Fleet:
 
     def refused_reload(self) -> dict[str, Any]:
         """HUP, and wait until it is refused; what is said then."""
-        event = "reload refused, all stays as it was"
+        event = "reload refused"
         before = len(self.events(event))
         os.kill(self.master_pid, signal.SIGHUP)
         wait_for(lambda: len(self.events(event)) > before, "a refused reload")

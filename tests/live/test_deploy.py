@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from app import settings
-from tests.live.fleet import GUNICORN, ROOT, Fleet, free_port, serving, wait_for
+from tests.live.fleet import GUNICORN, ROOT, Fleet, free_port, is_running, serving, wait_for
 
 DEPLOY = ROOT / "config" / "deploy"
 
@@ -41,6 +44,39 @@ def test_the_unit_is_sound_and_locked_up(tmp_path: Path) -> None:
     assert stops_s > settings.load({}).graceful_timeout_s + 10
     names = re.findall(r"\b(BERT_[A-Z_]*[A-Z])\b", text)
     assert {name.removeprefix("BERT_").lower() for name in names} <= set(settings.FIELDS)
+
+
+def test_a_service_manager_is_told_who_serves(tmp_path: Path) -> None:
+    """By sd_notify(3): systemd ends what is left of a unit once its main process has gone."""
+    told: list[dict[str, str]] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+
+        def heard(name: str) -> dict[str, str] | None:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    lines = manager.recv(4096).decode().splitlines()
+                    told.append(dict(line.split("=", 1) for line in lines))
+            return next((one for one in told if name in one), None)
+
+        with serving(workers=1, NOTIFY_SOCKET=str(tmp_path / "notify")) as fleet:
+            wait_for(lambda: heard("READY"), "ready")
+            told.clear()
+            fleet.reload()
+            wait_for(lambda: heard("READY"), "ready again")
+            assert [min(one) for one in told] == ["MONOTONIC_USEC", "READY"]
+            assert "RELOADING" in told[0]
+            os.kill(fleet.master_pid, signal.SIGUSR2)
+            wait_for(lambda: len(fleet.events("all workers ready")) == 3, "a successor")
+            successor = fleet.events("all workers ready")[-1]["pid"]
+            os.kill(fleet.master_pid, signal.SIGTERM)
+            found = wait_for(lambda: heard("MAINPID"), "handed over")
+            assert (found["MAINPID"], heard("STOPPING")) == (str(successor), None)
+            assert fleet.process.wait(20) == 0
+            os.kill(successor, signal.SIGTERM)
+            wait_for(lambda: heard("STOPPING"), "the end")
+            wait_for(lambda: not is_running(successor), "gone")
 
 
 def kernel() -> tuple[int, ...]:

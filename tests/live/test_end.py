@@ -155,8 +155,10 @@ def test_a_successor_hands_back_and_nobody_hears_not_ready() -> None:
         used_s = fleet.metric("process_cpu_seconds_total")
         count(10)
         os.kill(fleet.events("all workers ready")[-1]["pid"], signal.SIGTERM)
-        while not fleet.events("the successor ended, this fleet serves on"):
+        while not fleet.events("successor ended"):
             assert fleet.ask("/readyz").status == 200
+        assert fleet.events("successor ended")[0]["level"] == "info", "it was told to"
+        assert fleet.metric("bert_last_reload_success") == 1
         count(20)
         os.kill(fleet.master_pid, signal.SIGTERM)
         wait_for(lambda: fleet.ask("/readyz").status == 503, "not ready, now that it is alone", timeout_s=5)
@@ -179,8 +181,10 @@ def test_a_successor_that_cannot_serve_leaves_the_old_fleet_alone(tmp_path: Any)
     with serving(workers=2, BERT_CONFIG=str(config)) as fleet:
         config.write_text("prot = 1")
         os.kill(fleet.master_pid, signal.SIGUSR2)
-        told = wait_for(lambda: fleet.events("the successor ended, this fleet serves on"), "its end")
-        assert told[0]["exit_code"] == 1
+        told = wait_for(lambda: fleet.events("successor ended"), "its end")
+        assert (told[0]["level"], told[0]["exit_code"]) == ("error", 1)
+        assert fleet.metric('bert_reloads_total{result="refused"}') == 1
+        assert fleet.metric("bert_last_reload_success") == 0
         assert fleet.ask("/readyz").status == 200
         config.write_text("")
         os.kill(fleet.master_pid, signal.SIGTERM)

@@ -48,11 +48,12 @@ def hanging(folder: Path, workers: int = 2, **environ: str) -> Iterator[Fleet]:
         yield fleet
 
 
-def begun(fleet: Fleet, text: str) -> http.client.HTTPConnection:
+def begun(fleet: Fleet, text: str, **headers: str) -> http.client.HTTPConnection:
     """A client that has asked, and waits."""
     client = http.client.HTTPConnection("127.0.0.1", fleet.port, timeout=30)
     body = json.dumps({"text": text})
-    client.request("POST", "/predict", body, {"Content-Type": "application/json"})
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    client.request("POST", "/predict", body, {"Content-Type": "application/json", **named})
     time.sleep(0.2)
     return client
 
@@ -60,13 +61,21 @@ def begun(fleet: Fleet, text: str) -> http.client.HTTPConnection:
 def test_a_request_that_hangs_costs_its_worker_and_nobody_else(tmp_path: Path) -> None:
     with hanging(tmp_path, BERT_TIMEOUT_S="3") as fleet:
         started = time.monotonic()
-        hung = begun(fleet, "hang")
+        hung = begun(fleet, "hang", X_Request_Id="mine")
         while not fleet.events("worker lost"):
             assert fleet.ask("/predict", {"text": "Hello"}).status == 200
             assert time.monotonic() < started + 20
         wait_for(lambda: fleet.metric("bert_workers_ready") == 2, "a successor")
         assert time.monotonic() - started > 3
-        assert fleet.events("worker lost")[0]["reason"] == "timeout"
+        (told,) = fleet.events("worker lost")
+        assert told["reason"] == "timeout"
+        assert [told[name] for name in ("requests_lost", "request_id", "client", "path")] == [
+            1,
+            "mine",
+            "127.0.0.1",
+            "/predict",
+        ]
+        assert fleet.metric("bert_requests_lost_total") == 1
         assert any("hanging.conf.py" in frame for frame in fleet.events("a request hangs")[0]["frames"])
         assert fleet.metric('bert_worker_restarts_total{reason="timeout"}') == 1
         with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
@@ -80,6 +89,9 @@ def test_a_long_request_says_itself_that_its_time_is_over(tmp_path: Path) -> Non
         assert (answer.status, answer.json["error_type"]) == (504, "Timeout")
         assert "BERT_TIMEOUT_S" in answer.json["error"]
         assert not fleet.events("worker lost")
+        os.kill(fleet.workers()[0], signal.SIGKILL)
+        (told,) = wait_for(lambda: fleet.events("worker lost"), "a lost worker")
+        assert "requests_lost" not in told, "it was at none"
 
 
 def test_a_request_whose_client_has_gone_is_given_up(tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ def test_while_all_are_busy_probes_are_answered_and_others_told_when_to_come_bac
         assert fleet.metric('te_request_failure{err="overloaded"}') == 3
         lines = fleet.events("requests turned away")
         assert sum(line["requests"] for line in lines) == 3
+        assert {line["most_from"] for line in lines} == {"127.0.0.1"}
         assert all(line["reason"] == "overloaded" and line["longest_queue_ms"] >= MAX_QUEUE_MS for line in lines)
         for client in clients:
             client.close()
@@ -88,14 +89,16 @@ def test_a_request_says_how_long_it_may_wait(tmp_path: Path) -> None:
         computed = fleet.ask("/predict", {"text": "look"}, X_Request_Timeout_Ms="500")
         assert (computed.status, computed.json["error_type"]) == (504, "Timeout")
         assert "X-Request-Timeout-Ms, 500 ms" in computed.json["error"]
-        assert fleet.events("request")[-1]["failure"] == "deadline"
+        line = fleet.events("request")[-1]
+        assert (line["failure"], line["level"]) == ("deadline", "warning"), "the client wanted it so"
         busy = pool.submit(fleet.ask, "/predict", {"text": "look"}, X_Request_Timeout_Ms="2000")
         time.sleep(0.3)
         late = fleet.ask("/embed", {"inputs": "a"}, X_Request_Timeout_Ms="500", timeout_s=PATIENCE_S)
         assert (late.status, late.json["error_type"], late.headers["Retry-After"]) == (504, "Timeout", None)
         assert busy.result().status == 504
         counted = 'bert_turned_away_total{reason="deadline"}'
-        wait_for(lambda: fleet.metric(counted) == 1, "counted", PATIENCE_S)
+        wait_for(lambda: fleet.metric(counted) == 3, "counted", PATIENCE_S)
+        assert fleet.metric("te_request_failure") == 3, "each once"
         malformed = fleet.ask("/embed", {"inputs": "a"}, X_Request_Timeout_Ms="soon")
         assert (malformed.status, malformed.json["where"]) == (400, "X-Request-Timeout-Ms")
         assert fleet.ask("/embed", {"inputs": "a"}, X_Request_Timeout_Ms="60000").status == 200

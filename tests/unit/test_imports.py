@@ -11,20 +11,23 @@ import pytest
 
 ROOT = Path("app")
 BELOW = {"app.errors", "app.version", "app.names"}
+SETTINGS = {"app.settings", "app.keys"}
 ALLOWED = {
     "app.version": set(),
     "app.errors": set(),
     "app.names": {"app.errors", "app.version"},
-    "app.settings": BELOW,
+    "app.keys": {"app.errors"},
+    "app.wanted": {"app.keys"},
+    "app.settings": BELOW | {"app.keys", "app.wanted"},
     "app.encoder": BELOW | {"app.settings", "app.encoder"},
     "app.fleet": BELOW | {"app.settings", "app.fleet"},
-    "app.web": BELOW | {"app.settings", "app.encoder", "app.fleet", "app.server", "app.web"},
+    "app.web": BELOW | SETTINGS | {"app.encoder", "app.fleet", "app.server", "app.web"},
     "app.bulk": BELOW | {"app.encoder", "app.bulk"},
     "app.command": BELOW
     | {"app", "app.settings", "app.encoder", "app.fleet", "app.bulk", "app.process", "app.command"},
     "app.__main__": {"app.command"},
     "app.server": BELOW | {"app.fleet", "app.server"},
-    "app.process": BELOW | {"app", "app.settings", "app.encoder", "app.fleet", "app.web", "app.server", "app.process"},
+    "app.process": BELOW | SETTINGS | {"app", "app.encoder", "app.fleet", "app.web", "app.server", "app.process"},
 }
 HEAVY = {"torch", "transformers", "sentence_transformers", "numpy"}
 FORBIDDEN = {
@@ -37,6 +40,8 @@ FORBIDDEN = {
     "app.command": {"torch", "numpy"},
     "app.__main__": HEAVY,
     "app.settings": HEAVY | {"flask"},
+    "app.keys": HEAVY | {"flask"},
+    "app.wanted": HEAVY | {"flask"},
     "app.errors": HEAVY | {"flask"},
     "app.names": HEAVY | {"flask"},
     "app.version": HEAVY | {"flask"},

@@ -16,7 +16,7 @@ import structlog
 
 from app import settings
 from app.errors import ConfigurationError
-from app.fleet import gunicorn_lines, logs
+from app.fleet import library_lines, logs
 
 SAID = [
     ("info", "Starting gunicorn %s", ("27.0.1",), {"event": "starting", "gunicorn": "27.0.1"}),
@@ -79,7 +79,7 @@ def test_what_gunicorn_says_twice_is_left_out(capsys: pytest.CaptureFixture[str]
 
 def test_the_templates_are_those_of_the_gunicorn_of_the_lock() -> None:
     source = Path(gunicorn.arbiter.__file__).read_text()
-    assert [template for template in (*gunicorn_lines.KNOWN, *gunicorn_lines.NEEDLESS) if template not in source] == []
+    assert [template for template in (*library_lines.KNOWN, *library_lines.NEEDLESS) if template not in source] == []
 
 
 def test_a_line_of_many_facts(capsys: pytest.CaptureFixture[str]) -> None:

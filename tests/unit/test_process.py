@@ -61,6 +61,7 @@ def test_why_an_address_cannot_be_had() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = taken.getsockname()
+        assert "BERT_ADMIN_BIND names another" in str(sockets.why_not(address, "BERT_ADMIN_BIND"))
         assert sockets.why_not(address) == f"cannot listen on 127.0.0.1:{address[1]}: it is in use; PORT names another"
     assert sockets.why_not(address) is None
     assert "cannot listen on no.such.host.invalid:80: " in str(sockets.why_not(("no.such.host.invalid", 80)))

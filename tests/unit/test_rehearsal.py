@@ -35,7 +35,10 @@ def rehearsed(encoder: Any, **environ: str) -> Services:
     return services
 
 
-@pytest.mark.parametrize("environ", [{}, {"BERT_API_KEY": "one, two"}, {"BERT_KEEP_ALIVE_S": "0"}])
+KEYED = {"BERT_API_KEY": "search:one, two"}
+
+
+@pytest.mark.parametrize("environ", [{}, {"BERT_API_KEY": "one, two"}, KEYED, {"BERT_KEEP_ALIVE_S": "0"}])
 def test_it_is_answered_and_leaves_no_trace(
     real_encoder: Encoder, capfd: pytest.CaptureFixture[str], environ: dict[str, str]
 ) -> None:

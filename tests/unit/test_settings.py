@@ -22,15 +22,18 @@ def test_environment_beats_file_beats_default(tmp_path: Path) -> None:
     found, origins = settings.load_with_origins({"BERT_CONFIG": str(file), "BERT_MAX_TEXTS": "8"})
     assert (found.port, found.max_texts, found.max_chars) == (9000, 8, 100000)
     sources = {origin.name: origin.source for origin in origins}
-    assert (sources["port"], sources["max_texts"], sources["max_chars"]) == (str(file), "BERT_MAX_TEXTS", "default")
+    assert (sources["port"], sources["max_chars"]) == (str(file), "default")
+    assert sources["max_texts"] == f"BERT_MAX_TEXTS, not {file}", "what a change in the file would not change"
 
 
 @pytest.mark.parametrize(
     ("environ", "sentence"),
     [
         ({"BERT_MODLE": "x"}, "BERT_MODLE is no setting of serve-bert; did you mean BERT_MODEL?"),
-        ({"PORT": "http"}, "PORT: 'http' cannot be used"),
-        ({"PORT": "65536"}, "<= 65535"),
+        ({"PORT": "http"}, "PORT: 'http' cannot be used: a whole number from 0 to 65535"),
+        ({"PORT": "65536"}, "PORT: '65536' cannot be used: a whole number from 0 to 65535"),
+        ({"BERT_MAX_TEXTS": "0"}, "BERT_MAX_TEXTS: '0' cannot be used: a whole number of at least 1"),
+        ({"BERT_TRACE_RATIO": "2"}, "BERT_TRACE_RATIO: '2' cannot be used: a number from 0 to 1"),
         ({"WEB_CONCURRENCY": "0"}, "WEB_CONCURRENCY: '0' cannot be used: auto, or a number from 1 to 1024"),
         ({"WEB_CONCURRENCY": "many"}, "WEB_CONCURRENCY: 'many' cannot be used: auto, or a number from 1 to 1024"),
         ({"BERT_PORT": "9000"}, "BERT_PORT is no setting of serve-bert; did you mean PORT?"),
@@ -44,8 +47,11 @@ def test_environment_beats_file_beats_default(tmp_path: Path) -> None:
         ({"BERT_ENGINE": "onnx"}, "BERT_ENGINE: 'onnx' cannot be used: one of auto, native, sentence-transformers"),
         ({"BERT_ISA": "avx9"}, "BERT_ISA: 'avx9' cannot be used: auto, or one or more of plain, plain_tiles, avx2"),
         ({"BERT_ISA": "avx2,,avx512"}, "BERT_ISA: 'avx2,,avx512' cannot be used"),
-        ({"BERT_TRUNCATE": "perhaps"}, "BERT_TRUNCATE: 'perhaps' cannot be used"),
-        ({"BERT_MODEL_SHA256": "abc"}, "BERT_MODEL_SHA256"),
+        ({"BERT_TRUNCATE": "perhaps"}, "BERT_TRUNCATE: 'perhaps' cannot be used: true or false"),
+        ({"BERT_MODEL_SHA256": "abc"}, "BERT_MODEL_SHA256: 'abc' cannot be used: 64 digits from 0 to 9 and a to f"),
+        ({"BERT_API_KEY": "a b"}, "BERT_API_KEY: cannot be used: KEY or NAME:KEY, several with commas between"),
+        ({"BERT_API_KEY": "search:"}, "BERT_API_KEY: the key of number 1 is empty"),
+        ({"BERT_API_KEY": "a:x, :y"}, "BERT_API_KEY: the name of number 2 is empty"),
         ({"BERT_API_KEY": ","}, "BERT_API_KEY: cannot be used"),
         ({"BERT_API_KEY": " "}, "BERT_API_KEY: cannot be used"),
         ({"BERT_API_KEY": "schlüssel"}, "BERT_API_KEY: cannot be used"),
@@ -61,7 +67,14 @@ def test_bad_setting_is_one_line_with_its_name(environ: dict[str, str], sentence
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [("port = ", "cannot read"), ("prot = 1", "did you mean port?"), ('port = "8000"', "Expected `int`")],
+    [
+        ("port = ", "cannot read"),
+        ("prot = 1", "did you mean port?"),
+        ("PORT = 1", "did you mean port?"),
+        ("BERT_MAX_TEXTS = 5", "did you mean max_texts?"),
+        ("WEB_CONCURRENCY = 5", "did you mean workers?"),
+        ('port = "8000"', "a whole number from 0 to 65535, without quotation marks"),
+    ],
 )
 def test_bad_file_is_one_line_with_its_name(tmp_path: Path, content: str, sentence: str) -> None:
     file = tmp_path / "own.toml"

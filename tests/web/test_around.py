@@ -168,8 +168,8 @@ def test_texts_in_which_nothing_is_found_are_told(logged: Site, capsys: Capture)
 
 
 def test_the_name_of_a_key_is_logged_and_the_key_never(make_site: Callable[..., Site], capsys: Capture) -> None:
-    site = make_site(BERT_API_KEY="search:alpha, beta, search:gamma,odd:", BERT_LOG_FORMAT="json")
-    for key, name in (("alpha", "search"), ("beta", None), ("gamma", "search"), ("odd:", None)):
+    site = make_site(BERT_API_KEY="search:alpha, beta, search:gamma,odd!:x", BERT_LOG_FORMAT="json")
+    for key, name in (("alpha", "search"), ("beta", None), ("gamma", "search"), ("odd!:x", None)):
         answer = site.client.post("/predict", json={"text": "a"}, headers={"Authorization": f"Bearer {key}"})
         line = request_line(capsys)
         assert (answer.status_code, line.get("key_name")) == (200, name)
@@ -338,6 +338,23 @@ def test_a_key_guards_all_but_probes_and_metrics(make_site: Callable[..., Site],
         assert answer.status_code == status, header
         assert "alpha" not in answer.text
     assert "alpha" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("sent", "sentence"),
+    [
+        (None, 'needs a key: send "Authorization: Bearer KEY"'),
+        ("Basic alpha", "the Authorization that was sent has none: send"),
+        ("Bearer beta", "does not know the key that was sent"),
+        ("Bearer search:alpha", "knows the key that was sent, but without its name: send"),
+        ("Bearer search:beta", "does not know the key that was sent"),
+    ],
+)
+def test_what_is_wrong_with_a_key_is_told(make_site: Callable[..., Site], sent: str | None, sentence: str) -> None:
+    client = make_site(BERT_API_KEY="search:alpha").client
+    answer = client.post("/predict", json={"text": "a"}, headers={"Authorization": sent} if sent else {})
+    assert answer.status_code == 401
+    assert sentence in answer.get_json()["error"]
 
 
 def test_the_page_names_the_model_and_works_without_the_internet(site: Site) -> None:

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
+import structlog
+
 from ...errors import ConfigurationError
 from ..child import in_child
 from ..waiting import lock
@@ -27,6 +29,7 @@ from .matrix import Quantised
 
 Quantise = Callable[[Read], Quantised]
 """What a source becomes before int8 tensors are made of it: long work that takes much memory."""
+log = structlog.get_logger("serve-bert")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,7 @@ def obtain(contents: Contents, folder: Path | None, read: Read, quantise: Quanti
         found = _find(contents, folder / contents.name)
         return found or _make(contents, folder / contents.name, write)
     except OSError as error:
+        log.warning("weights are packed at each start", folder=str(folder), reason=error.strerror)
         return _in_memory(write, f"{folder} cannot be used: {error.strerror}")
 
 

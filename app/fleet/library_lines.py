@@ -1,7 +1,7 @@
-"""gunicorn's sentences as events with fields, so that nobody has to find a signal or a process in prose.
+"""Libraries' sentences as events with fields, so that nobody has to find a signal or a process in prose.
 
-Known by their templates, as the gunicorn that app/process/arbiter.py was built for has them; another sentence is its
-own event.
+gunicorn's are known by their templates, as the gunicorn that app/process/arbiter.py was built for has them; what
+OpenTelemetry says is of spans that it could not send. Another sentence is its own event.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ KNOWN: dict[str, tuple[str, tuple[str, ...]]] = {
     "Master has been promoted.": ("master is alone now", ()),
     "Unhandled exception in main loop": ("unforeseen in the master", ()),
 }
+SENDER = "opentelemetry."
+REASON_CHARS = 300
 # Said by another line, too, or of no use to who runs the fleet.
 NEEDLESS = {"Hang up: %s", "Using worker: %s"}
 
@@ -31,6 +33,8 @@ def is_needless(record: logging.LogRecord) -> bool:
 def told_in_fields(_logger: Any, _level: str, line: Any) -> Any:
     """A processor of structlog's, for a line of the logging module's."""
     record, values = line["_record"], line.pop("positional_args", ())
+    if record.name.startswith(SENDER):
+        return line | {"event": "spans not sent", "reason": record.getMessage()[:REASON_CHARS]}
     event, names = KNOWN.get(record.msg, ("", ()))
     if not event or len(values) != len(names):
         return line | {"logger": record.name}
