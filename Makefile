@@ -21,13 +21,15 @@ CLIENTS  := $(VENV)/clients/.installed
 MORE     := $(VENV)/clients-more/.installed
 SCRIPTED := $(VENV)/clients-js/.installed
 TRACED   := $(VENV)/.tracing-installed
+PAGE     := $(VENV)/page/.installed
+PAGE_JS  := $(VENV)/page-js/.installed
 MODELS   := $(VENV)/models/.fetched
 
 .DEFAULT_GOAL := help
 # The kernel is compiled while packages are fetched.
 MAKEFLAGS += --jobs=2
-.PHONY: help install run test test-long test-models test-clients lint bench bench-encoder bench-overload study chaos
-.PHONY: dashboard tracing fuzz settings wheel lock clean
+.PHONY: help install run test test-long test-models test-clients test-page page-pictures lint bench bench-encoder
+.PHONY: bench-overload study chaos dashboard tracing fuzz settings wheel lock clean
 
 # Before anything is fetched for a name that is none.
 ifneq ($(filter-out auto native sentence-transformers,$(ENGINE)),)
@@ -57,6 +59,13 @@ test-models: $(TOOLS) $(KERNEL) $(MODELS) ## serve two more real models on both 
 test-clients: $(TOOLS) $(KERNEL) $(CLIENTS) $(if $(QUICK),,$(MORE) $(SCRIPTED)) ## run clients as people have them
 ##   against a live fleet (fetches 1 GB, once, and wants npm; QUICK=1: only the most usual ones)
 	@$(BIN)/python -m pytest tests/clients$(if $(QUICK),/test_clients.py) $(ARGS)
+
+test-page: $(TOOLS) $(KERNEL) $(PAGE) $(PAGE_JS) ## use the page in a browser, on a live fleet (wants chromium,
+##   chromium-driver and npm; half a minute)
+	@PYTHONPATH=$(call PURELIB,$(VENV)/page) $(BIN)/python -m pytest tests/page $(ARGS)
+
+page-pictures: $(TOOLS) $(KERNEL) $(PAGE) ## take the README's pictures of the page, in a minute and a half
+	@PYTHONPATH=$(call PURELIB,$(VENV)/page) $(BIN)/python -m tests.page.pictures
 
 lint: $(TOOLS) ## check style and types: ruff and mypy --strict
 	@$(BIN)/ruff check --config config/ruff.toml .
@@ -156,7 +165,9 @@ $(CLIENTS) $(MORE): $(VENV)/%/.installed: config/requirements-%.txt | $(BIN)/pyt
 	@$(@D)/bin/python -m pip --disable-pip-version-check install --quiet --no-compile --no-deps --require-hashes -r $<
 	@touch $@
 
+$(PAGE_JS): tests/page/package.json tests/page/package-lock.json
 $(SCRIPTED): tests/clients/package.json tests/clients/package-lock.json tests/clients/programs/openai_client.mjs
+$(SCRIPTED) $(PAGE_JS):
 	@rm -rf $(@D) && mkdir -p $(@D) && cp $^ $(@D)
 	@cd $(@D) && npm ci --silent --no-audit --no-fund
 	@touch $@
@@ -172,7 +183,7 @@ define SEES_SERVING
 echo $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') > $(PURELIB)/serve-bert.pth
 endef
 
-$(BENCH) $(INFINITY) $(OPENVINO): $(VENV)/%/.installed: config/requirements-%.txt $(WHOLE)
+$(BENCH) $(INFINITY) $(OPENVINO) $(PAGE): $(VENV)/%/.installed: config/requirements-%.txt $(WHOLE)
 	@echo 'Installing config/requirements-$*.txt into $(@D): some 250 MB, once, in a minute.'
 	@rm -rf $(@D)
 	@$(BIN)/python -m venv $(@D)

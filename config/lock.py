@@ -55,7 +55,10 @@ def main() -> None:
     write("requirements-torch-cpu.txt", "requirements-torch.in", [CPU_TORCH + CPU_TORCH_HASH])
     write("requirements-torch-cuda.txt", "requirements-torch.in", cuda)
     write("requirements-otel.txt", "requirements-otel.in", without(resolve("requirements-otel.in"), light))
-    write("requirements-dev.txt", "requirements-dev.in", resolve("requirements-dev.in"))
+    tools = resolve("requirements-dev.in")
+    write("requirements-dev.txt", "requirements-dev.in", tools)
+    page = resolve("requirements-page.in", "-c", str(HERE / "requirements-dev.txt"))
+    write("requirements-page.txt", "requirements-page.in", without(page, light + tools))
     write("requirements-models.txt", "requirements-models.in", resolve("requirements-models.in", "--no-deps"))
     for name in ("clients", "clients-more"):
         write(f"requirements-{name}.txt", f"requirements-{name}.in", resolve(f"requirements-{name}.in"))

@@ -77,6 +77,11 @@ class TextTokenizer:
         self._reading = reading
         self._special_tokens = tokenizer.num_special_tokens_to_add(False)  # noqa: FBT003 - not a pair
 
+    @property
+    def cut_side(self) -> Side:
+        """Where a long text loses tokens, if nobody says otherwise."""
+        return self._reading.cut_side
+
     def tokenize(
         self,
         texts: Sequence[Text],
@@ -138,7 +143,7 @@ class TextTokenizer:
         if not ids:
             raise NoTokensError(place)
         type_ids = whole.type_ids if self._reading.takes_type_ids else [0] * len(ids)
-        return TokenizedText(ids, type_ids, lost, ids.count(self._unknown_id), is_empty)
+        return TokenizedText(ids, type_ids, lost, ids.count(self.unknown_id), is_empty)
 
     def _of_ids(self, place: int, given: Sequence[int], options: Options) -> TokenizedText:
         """Ids stand for themselves: no prompt and no special tokens are added, but these stay around what is cut."""
@@ -161,13 +166,13 @@ class TextTokenizer:
         ids = before + inner + after
         if not ids:
             raise NoTokensError(place)
-        return TokenizedText(ids, [0] * len(ids), lost, ids.count(self._unknown_id), not (lost or inner))
+        return TokenizedText(ids, [0] * len(ids), lost, ids.count(self.unknown_id), not (lost or inner))
 
     def _ids(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False).ids if text else []
 
     @cached_property
-    def _unknown_id(self) -> int:
+    def unknown_id(self) -> int:
         """What stands for whatever the vocabulary has not; -1 if it has all, as bytes do."""
         named = getattr(self._tokenizer.model, "unk_token", None)
         found = (self._tokenizer.token_to_id(name) for name in ((named,) if named else UNKNOWN))

@@ -57,4 +57,6 @@ def _is_public(request: Request, settings: Settings) -> bool:
     """Balancers ask for the page, too, to see whether anybody is there."""
     if request.path == "/metrics":
         return settings.metrics_public
+    if request.path.startswith("/assets/"):
+        return True
     return request.path in PUBLIC_PATHS or (request.path == "/" and request.method in ("GET", "HEAD"))

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, current_app, render_template
+from flask import Blueprint, Response, current_app, request
 
 from .answers import json_response
 from .described import describes
 from .openapi import description
+from .page import html
 from .services import services
 
-routes = Blueprint("docs", __name__, template_folder="templates")
+routes = Blueprint("docs", __name__)
 
 
 @routes.get("/docs/")
 @routes.get("/docs")
 @describes("text/html", is_public=True)
-def docs() -> str:
+def docs() -> Response:
     """A page that shows the description."""
-    return render_template("docs.html")
+    return html("docs.html", root="../" if request.path.endswith("/") else "")
 
 
 @routes.get("/api-doc/openapi.json")

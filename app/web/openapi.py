@@ -46,7 +46,7 @@ def description(app: Flask, settings: Settings) -> dict[str, Any]:
     for rule, view in sorted(routes, key=lambda route: route[0].rule):
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             operation = _operation(rule, view, schema_of, is_guarded=bool(settings.api_key))
-            paths.setdefault(re.sub(r"<path:(\w+)>", r"{\1}", rule.rule), {})[method.lower()] = operation
+            paths.setdefault(re.sub(r"<(?:path:)?(\w+)>", r"{\1}", rule.rule), {})[method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {

@@ -1,14 +1,29 @@
-"""GET /: a page for people, where a text can be tried and everything else is linked."""
+"""GET /: a page for people, where texts can be tried and the fleet be watched; and the files of all pages.
+
+The pages load nothing from elsewhere and have no script or style within, so that their Content-Security-Policy can
+forbid both.
+"""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, render_template
+from pathlib import Path
 
+from flask import Blueprint, Response, abort, render_template, request
+
+from ..encoder import Encoder
+from ..errors import WrongModelError
 from ..version import VERSION
 from .described import describes
 from .services import services
 
 routes = Blueprint("page", __name__, template_folder="templates")
+TYPES = {".js": "text/javascript", ".css": "text/css"}
+ASSETS = {path.name: path.read_bytes() for path in (Path(__file__).parent / "assets").iterdir()}
+"""Scripts and styles of the pages, read once by whoever forks the workers."""
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'none'; "
+    "base-uri 'none'; frame-ancestors 'self'"
+)
 # A vector: three numbers as bars.
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">'
@@ -18,9 +33,24 @@ ICON = (
 
 @routes.get("/")
 @describes("text/html", is_public=True, refuses=(503,))
-def page() -> str:
-    """What is served here, and a form to try it."""
-    return render_template("page.html", model=services().ready_encoder().info, version=VERSION)
+def page() -> Response:
+    """What is served here, and ways to try and to watch it."""
+    service = services()
+    encoder = service.ready_encoder()
+    return html("page.html", model=encoder.info, served_name=service.served_name, **_of_tokens(encoder))
+
+
+@routes.get("/assets/<name>")
+@describes("text/javascript", is_public=True, refuses=(404,))
+def asset(name: str) -> Response:
+    """A script or a style of the pages; a browser asks whether its own is still the same."""
+    if name not in ASSETS:
+        abort(404)
+    answer = Response(ASSETS[name], mimetype=TYPES[Path(name).suffix])
+    answer.add_etag()
+    answer.cache_control.no_cache = True
+    answer.make_conditional(request)
+    return answer
 
 
 @routes.get("/favicon.ico")
@@ -30,3 +60,17 @@ def icon() -> Response:
     answer = Response(ICON, mimetype="image/svg+xml")
     answer.cache_control.max_age = 86400
     return answer
+
+
+def html(template: str, **facts: object) -> Response:
+    """A page, which a browser lets load what is ours alone."""
+    answer = Response(render_template(template, version=VERSION, **facts), mimetype="text/html")
+    answer.headers["Content-Security-Policy"] = POLICY
+    return answer
+
+
+def _of_tokens(encoder: Encoder) -> dict[str, object]:
+    try:
+        return {"cut_side": encoder.tokenizer.cut_side, "unknown_id": encoder.tokenizer.unknown_id}
+    except WrongModelError:  # it shows no tokens either
+        return {"cut_side": "right", "unknown_id": -1}

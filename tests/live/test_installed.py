@@ -97,7 +97,7 @@ def test_the_wheel_has_the_kernel_for_its_platform_and_any_python(wheel: Path) -
     assert re.match("(many)?linux_", platform)
     names = set(zipfile.ZipFile(wheel).namelist())
     inside = ("encoder/native/libbert.so", "encoder/native/kernel/forward.c", "web/templates/page.html")
-    for name in (*inside, "config/default.toml", "config/requirements-model.txt"):
+    for name in (*inside, "web/assets/page.js", "config/default.toml", "config/requirements-model.txt"):
         assert f"serve_bert/{name}" in names
     assert {name.split("/")[0] for name in names} == {"serve_bert", f"serve_bert-{VERSION}.dist-info"}
 

@@ -28,7 +28,7 @@ def test_every_route_stands_in_it(make_site: Callable[..., Site]) -> None:
     site = make_site(BERT_API_KEY="alpha", BERT_STATE="shared")
     api = site.client.get("/openapi.json").json
     served = {
-        (re.sub(r"<path:(\w+)>", r"{\1}", rule.rule), method.lower())
+        (re.sub(r"<(?:path:)?(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in site.app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
@@ -65,10 +65,3 @@ def test_its_examples_are_answered(site: Site) -> None:
             assert site.client.post(path, json=example).status_code == 200, path
             asked += 1
     assert asked >= 8
-
-
-def test_the_page_needs_nothing_from_elsewhere(site: Site) -> None:
-    page = site.client.get("/docs")
-    assert page.status_code == 200
-    assert re.findall(r"""(?:src|href)=["']?(https?:[^"'> ]*)""", page.text) == []
-    assert 'fetch("/openapi.json")' in page.text
