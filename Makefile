@@ -25,6 +25,8 @@ PAGE     := $(VENV)/page/.installed
 PAGE_JS  := $(VENV)/page-js/.installed
 MODELS   := $(VENV)/models/.fetched
 
+KERNEL_FLAGS = $$($(BIN)/python -c 'import runpy; print(*runpy.run_path("$(NATIVE)/build.py")["FLAGS"])')
+
 .DEFAULT_GOAL := help
 # The kernel is compiled while packages are fetched.
 MAKEFLAGS += --jobs=2
@@ -67,10 +69,12 @@ test-page: $(TOOLS) $(KERNEL) $(PAGE) $(PAGE_JS) ## use the page in a browser, o
 page-pictures: $(TOOLS) $(KERNEL) $(PAGE) ## take the README's pictures of the page, in a minute and a half
 	@PYTHONPATH=$(call PURELIB,$(VENV)/page) $(BIN)/python -m tests.page.pictures
 
-lint: $(TOOLS) ## check style and types: ruff and mypy --strict
+lint: $(TOOLS) ## check style and types: ruff, mypy --strict, and of the kernel clang-format and clang-tidy
 	@$(BIN)/ruff check --config config/ruff.toml .
 	@$(BIN)/ruff format --config config/ruff.toml --check .
 	@$(BIN)/mypy
+	@$(BIN)/clang-format --dry-run -Werror $(NATIVE)/kernel/*.c $(NATIVE)/kernel/*.h $(NATIVE)/kernel/*.inc
+	@$(BIN)/clang-tidy --quiet $(NATIVE)/kernel/*.c -- $(KERNEL_FLAGS) 2>/dev/null
 
 fuzz: $(TOOLS) ## feed the kernel random and hostile input under AddressSanitizer and UBSan (FUZZ_S=60, FUZZ_SEED)
 	@FUZZ_S=$(FUZZ_S) $(if $(FUZZ_SEED),FUZZ_SEED=$(FUZZ_SEED)) $(BIN)/python -m tests.fuzz
@@ -145,7 +149,7 @@ $(WHOLE): $(wildcard config/requirements-torch*.txt) $(SERVING)
 	@touch $@
 
 # Without a C compiler this says so and goes on: the other engine may serve.
-$(KERNEL): $(wildcard $(NATIVE)/kernel/*.[ch]) $(NATIVE)/build.py | $(BIN)/python
+$(KERNEL): $(wildcard $(NATIVE)/kernel/*.[ch] $(NATIVE)/kernel/*.inc) $(NATIVE)/build.py | $(BIN)/python
 	@$(BIN)/python $(NATIVE)/build.py
 
 $(TRACED): config/requirements-otel.txt $(SERVING)

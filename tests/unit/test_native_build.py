@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,29 @@ def test_every_compiler_builds_it(compiler: str, tmp_path: Path, monkeypatch: py
     build.build(tmp_path / build.NAME, "-Werror")
     assert [path.name for path in tmp_path.iterdir()] == [build.NAME]
     assert bits_by_path(tmp_path / build.NAME) == bits_by_path(library.LIBRARY)
+
+
+@pytest.mark.skipif(not COMPILERS, reason="there is no C compiler here")
+@pytest.mark.parametrize("compiler", COMPILERS.values())
+def test_our_flags_keep_a_compiler_s_fault_away(compiler: str, tmp_path: Path) -> None:
+    flags = [flag for flag in build.FLAGS if not flag.startswith(("-g", "-fPIC", "-fvis"))]
+    program = tmp_path / "program"
+    subprocess.run([compiler, *flags, "tests/data/gcc12_o3.c", "-o", str(program)], check=True)
+    assert subprocess.run([program], check=False).returncode == 0
+
+
+def test_a_template_opens_with_its_contract() -> None:
+    """What it needs, and what it gives: which then stands in it."""
+    templates = sorted((ROOT / "app/encoder/native/kernel").glob("*.inc"))
+    assert len(templates) >= 20
+    for path in templates:
+        opening, _, code = path.read_text().partition("*/")
+        if "includes this has said" in opening:
+            continue
+        given = re.search(r"^ \* Needs .*?^ \* Gives (.*)\.", opening, flags=re.MULTILINE | re.DOTALL)
+        assert given, path.name
+        named = re.findall(r"[A-Z][A-Z_]{3,}|\b[a-z0-9]+_\w+", given[1])
+        assert [name for name in named if not re.search(rf"\b{name}\b", code)] == [], path.name
 
 
 def bits_by_path(path: Path) -> dict[str, bytes]:

@@ -1,5 +1,5 @@
 """The paths of AVX-512 and of the tile unit against the plain ones on a processor without either: by way of
-kernel/emulated.h and SIMDe, and of kernel/tile_emulated.h."""
+kernel/emulated.h and SIMDe, and of kernel/tile_emulated.inc."""
 
 from __future__ import annotations
 

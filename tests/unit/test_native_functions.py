@@ -1,5 +1,5 @@
-"""exp2, tanh and GELU of the kernel over their whole range, by a small program around kernel/functions.h and
-tile_functions.h."""
+"""exp2, tanh and GELU of the kernel over their whole range, by a small program around kernel/functions.inc and
+tile_functions.inc."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ PROGRAM = """
 #include <stdio.h>
 #include "bert.h"
 #include "vector_plain.h"
-#include "functions.h"
-#include "tile_functions.h"
+#include "functions.inc"
+#include "tile_functions.inc"
 static float power(float x) { return v_power(x, v_whole(x)); }
 #define EACH(f) for (size_t i = 0; i < count; i++) { float y = f(x[i]); fwrite(&y, sizeof y, 1, stdout); }
 static float x[1 << 20];
@@ -97,7 +97,7 @@ def test_gelu_in_pieces(results: Results, program: Path) -> None:
 
 
 def test_the_table_of_powers_is_what_its_comment_says() -> None:
-    text = (KERNEL / "tile_functions.h").read_text()
+    text = (KERNEL / "tile_functions.inc").read_text()
     listed = re.search(r"powers\[16\] = \{(.*?)\}", text, re.DOTALL)
     assert listed
     stored = np.array([float(number.rstrip("f")) for number in re.findall(r"-?[\d.]+f", listed[1])], np.float32)
@@ -116,7 +116,7 @@ def test_far_off_the_range_nothing_overflows_and_what_is_no_number_stays_none(pr
 
 
 def test_the_coefficients_are_the_chebyshev_interpolation_that_their_comment_says() -> None:
-    text = (KERNEL / "functions.h").read_text()
+    text = (KERNEL / "functions.inc").read_text()
     listed = re.search(r"coefficients\[\] = \{(.*?)\}", text, re.DOTALL)
     assert listed
     stored = [float(number.rstrip("f")) for number in re.findall(r"-?[\d.]+f", listed[1])]

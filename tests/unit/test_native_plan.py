@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from functools import partial
 from pathlib import Path
 
@@ -87,8 +88,14 @@ def test_a_kernel_of_another_kind_is_refused(tmp_path: Path, monkeypatch: pytest
         library.load(tmp_path / "libbert.so")
     (tmp_path / "again.so").symlink_to(library.LIBRARY)
     monkeypatch.setattr(library, "ABI", library.ABI + 1)
-    with pytest.raises(library.UnavailableError, match=r"the kernel is of another version \(3, not 4\)"):
+    with pytest.raises(library.UnavailableError, match=r"the kernel is of another version \(4, not 5\)"):
         library.load(tmp_path / "again.so")
+    monkeypatch.undo()
+    (tmp_path / "once more.so").symlink_to(library.LIBRARY)
+    longer = type("Norm", (ctypes.Structure,), {"_fields_": [*library.Norm._fields_, ("more", ctypes.c_int32)]})
+    monkeypatch.setattr(library, "STRUCTS", (library.Linear, longer, *library.STRUCTS[2:]))
+    with pytest.raises(library.UnavailableError, match=r"struct of 16 bytes is Norm of 24 here"):
+        library.load(tmp_path / "once more.so")
 
 
 def test_all_texts_are_held_against_what_is_new(small: Checkpoint, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from tests.native_models import (
 )
 from tests.native_program import compiled
 
-# One tile product with kernel/tile_emulated.h: sums, inputs and weights from the standard input, sums to the output.
+# One tile product with kernel/tile_emulated.inc: sums, inputs and weights from the standard input, sums to the output.
 PROGRAM = """
 #include <stdio.h>
 #include <stdlib.h>

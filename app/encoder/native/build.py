@@ -19,8 +19,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 NAME = "libbert.so"
 COMPILERS = ("cc", "gcc", "clang")
-# -O2, not more: gcc 12 at -O3 vectorizes the plain path's bfloat16 loops into wrong results. Products and sums are
-# fused where the source says so and nowhere else, so that all paths round alike.
+# -O2, not more: gcc 12 at -O3 vectorizes the plain path's bfloat16 loops into wrong results (tests/data/gcc12_o3.c).
+# Products and sums are fused where the source says so and nowhere else, so that all paths round alike.
 FLAGS = (
     *("-std=c11", "-O2", "-g1", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off"),
     *("-D_POSIX_C_SOURCE=199309L", "-Wall", "-Wextra", "-Wshadow"),

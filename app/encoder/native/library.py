@@ -16,7 +16,7 @@ import numpy as np
 
 from ...version import IS_CHECKOUT
 
-ABI = 3
+ABI = 4
 BUILDS = "`make run` builds it" if IS_CHECKOUT else "`pip install --no-binary serve-bert serve-bert` builds it"
 PLAIN = "plain"
 LIBRARY = Path(__file__).parent / "libbert.so"
@@ -84,6 +84,10 @@ class Watch(Structure):
     _fields_ = (("stage_ns", c_void_p), ("inputs", c_void_p))
 
 
+STRUCTS = (Linear, Norm, Layer, Model, Texts, Watch)
+"""In the order of kernel/bert.h."""
+
+
 @cache
 def load(path: Path = LIBRARY) -> ctypes.CDLL:
     """The compiled kernel. Raises UnavailableError with the reason if there is none that can be used."""
@@ -98,10 +102,21 @@ def load(path: Path = LIBRARY) -> ctypes.CDLL:
     if abi != ABI:
         raise UnavailableError(f"the kernel is of another version ({abi}, not {ABI}): {BUILDS} anew")
     _declare(library)
+    _check_structs(library)
     return library
 
 
+def _check_structs(library: ctypes.CDLL) -> None:
+    """Raise UnavailableError if C has another idea of a struct: a field that one of both lacks would shift the rest."""
+    for number, struct in enumerate(STRUCTS):
+        own, its = ctypes.sizeof(struct), library.bert_struct_bytes(number)
+        if own != its:
+            what = f"the kernel's struct of {its} bytes is {struct.__name__} of {own} here"
+            raise UnavailableError(f"{what}: {BUILDS} anew")
+
+
 def _declare(library: ctypes.CDLL) -> None:
+    library.bert_struct_bytes.restype, library.bert_struct_bytes.argtypes = c_size_t, (c_int32,)
     library.bert_path_name.restype, library.bert_path_name.argtypes = c_char_p, (c_int32,)
     library.bert_path_runs.restype, library.bert_path_runs.argtypes = c_int32, (c_int32,)
     library.bert_scratch_bytes.restype = c_size_t

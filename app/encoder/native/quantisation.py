@@ -17,7 +17,7 @@ import numpy as np
 from .matrix import Matrix
 
 MOST_BLOCK = 128
-"""Inputs that are rotated together; MOST_BLOCK in kernel/int8_rows.h."""
+"""Inputs that are rotated together; MOST_BLOCK in kernel/int8_rows.inc."""
 MOST_INPUTS = 16384
 """Of a matrix that can be rounded: the sums of more products might not be exact."""
 LARGEST = 127

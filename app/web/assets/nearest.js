@@ -46,6 +46,7 @@ export function set_up_nearest() {
     const ranked = texts.map((text, place) => [text, scores[place]]).sort((one, other) => other[1] - one[1]);
     ranks.replaceChildren(...ranked.slice(0, SHOWN).map(entry));
     const took = figures(performance.now() - began_ms);
-    said.textContent = `${counted(texts.length, "line")} in ${took} ms, the nearest ${Math.min(SHOWN, texts.length)} first.`;
+    const shown = Math.min(SHOWN, texts.length);
+    said.textContent = `${counted(texts.length, "line")} in ${took} ms, the nearest ${shown} first.`;
   });
 }

@@ -14,7 +14,8 @@ const MAPPED = 30;
 const facts = by_id("facts").dataset;
 
 function draw(canvas, vector) {
-  const pen = canvas.getContext("2d"), most = Math.max(...vector.map(Math.abs)) || 1, width = canvas.width / vector.length;
+  const pen = canvas.getContext("2d"), width = canvas.width / vector.length;
+  const most = Math.max(...vector.map(Math.abs)) || 1;
   pen.clearRect(0, 0, canvas.width, canvas.height);
   vector.forEach((number, place) => {
     const height = number / most * canvas.height / 2;
@@ -46,7 +47,8 @@ async function compare() {
   said.textContent = remarks(answer);
   const mapped = texts.slice(0, MAPPED);
   by_id("map").replaceChildren(map(mapped, answer.vectors.slice(0, MAPPED)));
-  if (texts.length > MAPPED) said.textContent += ` The map shows the first ${MAPPED} of ${counted(texts.length, "text")}.`;
+  if (texts.length > MAPPED)
+    said.textContent += ` The map shows the first ${MAPPED} of ${counted(texts.length, "text")}.`;
   by_id("found").hidden = false;
   draw(by_id("plot"), answer.vectors[0]);
   by_id("vector").textContent = JSON.stringify(answer.vectors[0]);

@@ -34,7 +34,8 @@ export function buckets(page, name) {
 
 /** The quantile of what a histogram has counted between two pages, by interpolation as Prometheus does; NaN of none. */
 export function quantile(share, before, after) {
-  const counts = [...after].map(([bound, count]) => [bound === "+Inf" ? Infinity : Number(bound), count - (before.get(bound) || 0)]);
+  const counts = [...after].map(([bound, count]) =>
+    [bound === "+Inf" ? Infinity : Number(bound), count - (before.get(bound) || 0)]);
   counts.sort(([one], [other]) => one - other);
   const wanted = share * (counts.at(-1)?.[1] || 0);
   if (!wanted) return NaN;

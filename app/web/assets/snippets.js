@@ -10,11 +10,13 @@ const curl = ({base, key, texts}) => [
   `-d ${quoted(`{"text": ${literal(texts)}}`)}`,
 ].join(" \\\n  ");
 
+const in_python = (key) => (key ? `    headers={"Authorization": ${JSON.stringify(`Bearer ${key}`)}},\n` : "");
+
 const requests = ({base, key, texts}) => `import requests
 
 answer = requests.post(
     ${JSON.stringify(`${base}/predict`)},
-${key ? `    headers={"Authorization": ${JSON.stringify(`Bearer ${key}`)}},\n` : ""}    json={"text": ${literal(texts)}},
+${in_python(key)}    json={"text": ${literal(texts)}},
     timeout=30,
 )
 answer.raise_for_status()

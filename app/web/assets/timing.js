@@ -21,7 +21,8 @@ export function phases(answer, round_trip_ms) {
 export function remarks(answer) {
   const told = [];
   if (answer.cut_texts)
-    told.push(`${counted(answer.cut_texts, "text")} had more tokens than the model reads: ${answer.cut_tokens} were cut.`);
+    told.push(
+      `${counted(answer.cut_texts, "text")} had more tokens than the model reads: ${answer.cut_tokens} were cut.`);
   if (answer.unknown_tokens)
     told.push(`${counted(answer.unknown_tokens, "token")} stand for what the model's vocabulary has not.`);
   if (answer.empty_texts)

@@ -11,21 +11,21 @@ BEGIN_TARGET("avx2,fma,avx512f,avx512bf16,amx-tile,amx-bf16")
 #define SUMS_BEGIN_AS_RESIDUAL 1
 #include "path.h"
 
-#include "elements.h"
-#include "functions.h"
+#include "elements.inc"
+#include "functions.inc"
 
-#include "tile_functions.h"
+#include "tile_functions.inc"
 #include "tile_unit.h"
 
-#include "tile_finish.h"
+#include "tile_finish.inc"
 
-#include "tile_product.h"
+#include "tile_product.inc"
 
-#include "tile_block.h"
+#include "tile_block.inc"
 
-#include "tile_attention.h"
+#include "tile_attention.inc"
 
-#include "rows.h"
+#include "rows.inc"
 
 const struct path amx_bf16_bfloat16 = {
     .sums = BERT_TILES,

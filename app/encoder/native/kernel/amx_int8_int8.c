@@ -14,24 +14,24 @@ BEGIN_TARGET("avx2,fma,avx512f,avx512bw,avx512bf16,amx-tile,amx-bf16,amx-int8")
 #define SUMS_BEGIN_AS_RESIDUAL 0
 #include "path.h"
 
-#include "elements.h"
-#include "functions.h"
+#include "elements.inc"
+#include "functions.inc"
 
 INLINE vector load_element(const element *from) { return v_load_bf16(from); }
-#include "int8_rows.h"
+#include "int8_rows.inc"
 
-#include "tile_functions.h"
+#include "tile_functions.inc"
 #include "tile_unit.h"
 
-#include "tile_finish.h"
+#include "tile_finish.inc"
 
-#include "tile_product.h"
+#include "tile_product.inc"
 
-#include "tile_block.h"
+#include "tile_block.inc"
 
-#include "tile_attention.h"
+#include "tile_attention.inc"
 
-#include "rows.h"
+#include "rows.inc"
 
 const struct path amx_int8_int8 = {
     .sums = BERT_INTEGERS,

@@ -8,6 +8,6 @@ BEGIN_TARGET("avx2,fma")
 #define BFLOAT16 0
 #define DOT 0
 #define PATH avx2_float32
-#include "fast.h"
+#include "fast.inc"
 END_TARGET
 #endif

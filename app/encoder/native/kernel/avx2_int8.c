@@ -9,6 +9,6 @@ BEGIN_TARGET("avx2,fma")
 #include "int8_avx2.h"
 
 #define PATH avx2_int8
-#include "int8.h"
+#include "int8.inc"
 END_TARGET
 #endif

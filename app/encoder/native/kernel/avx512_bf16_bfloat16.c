@@ -8,6 +8,6 @@ BEGIN_TARGET("avx2,fma,avx512f,avx512bf16")
 #define BFLOAT16 1
 #define DOT 1
 #define PATH avx512_bf16_bfloat16
-#include "fast.h"
+#include "fast.inc"
 END_TARGET
 #endif

@@ -8,6 +8,6 @@ BEGIN_TARGET("avx2,fma,avx512f")
 #define BFLOAT16 1
 #define DOT 0
 #define PATH avx512_bfloat16
-#include "fast.h"
+#include "fast.inc"
 END_TARGET
 #endif

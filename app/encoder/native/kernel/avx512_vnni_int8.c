@@ -9,6 +9,6 @@ BEGIN_TARGET("avx2,fma,avx512f,avx512bw,avx512vnni")
 #include "int8_avx512.h"
 
 #define PATH avx512_vnni_int8
-#include "int8.h"
+#include "int8.inc"
 END_TARGET
 #endif

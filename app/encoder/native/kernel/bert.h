@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /* Raised with every change of a struct, a signature or the layout: library.py refuses a library of another number. */
-#define BERT_ABI 3
+#define BERT_ABI 4
 
 #define BERT_ALIGNMENT 64
 /* A panel: 16 output columns of a weight matrix. */
@@ -62,8 +62,8 @@ struct bert_model {
     /* -1: a text's positions are 0, 1, 2 …; else RoBERTa's: pad_id + 1, pad_id + 2 …, and pad_id for the padding. */
     int32_t pad_id;
     float epsilon;
-    const void *words;             /* [vocabulary][hidden]; beside int8 weights in bfloat16 */
-    const float *position, *type;  /* [positions][hidden], [types][hidden] */
+    const void *words;            /* [vocabulary][hidden]; beside int8 weights in bfloat16 */
+    const float *position, *type; /* [positions][hidden], [types][hidden] */
     struct bert_norm embedded;
     const struct bert_layer *layer;
 };
@@ -85,6 +85,9 @@ struct bert_watch {
 #pragma GCC visibility push(default)
 
 int32_t bert_abi(void);
+
+/* Bytes of the structs above, in their order; 0 past the last. Whoever declares them again can see whether it is so. */
+size_t bert_struct_bytes(int32_t number);
 
 /* The path's name ("plain", "avx2", …), in the order from the plainest to the fastest; NULL past the last. */
 const char *bert_path_name(int32_t path);
@@ -111,8 +114,8 @@ size_t bert_scratch_bytes(int32_t path, const struct bert_model *model, int32_t 
 /* Encodes texts. With poolings, `vectors` is [texts][poolings × hidden]; without, [tokens][hidden].
  * `scratch` is aligned to 64 bytes. `watch` may be NULL. */
 int32_t bert_encode(int32_t path, const struct bert_model *model, const struct bert_texts *texts,
-                    const int32_t *poolings, int32_t pooling_count, void *scratch, size_t scratch_bytes,
-                    float *vectors, const struct bert_watch *watch);
+                    const int32_t *poolings, int32_t pooling_count, void *scratch, size_t scratch_bytes, float *vectors,
+                    const struct bert_watch *watch);
 
 /* A dense layer over float32 rows: outputs [rows][dense->outputs]. `scratch` needs no alignment. Not in int8. */
 int32_t bert_dense(int32_t path, const struct bert_linear *dense, int32_t activation, const float *inputs, int32_t rows,

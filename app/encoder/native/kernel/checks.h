@@ -14,8 +14,8 @@ static inline bool is_sound_linear(const struct bert_linear *linear)
     return linear->weights && linear->bias && linear->inputs > 0 && linear->inputs % 2 == 0 &&
            linear->inputs <= LARGEST_SIDE && linear->outputs > 0 && linear->outputs % 64 == 0 &&
            linear->outputs <= LARGEST_SIDE &&
-           (linear->precision != BERT_INT8 || (linear->scale && linear->sums && linear->stretch && linear->offset
-                                               && linear->inputs % 64 == 0));
+           (linear->precision != BERT_INT8 ||
+            (linear->scale && linear->sums && linear->stretch && linear->offset && linear->inputs % 64 == 0));
 }
 
 static inline bool is_linear_of(const struct bert_linear *linear, int32_t precision, int32_t inputs, int32_t outputs)
@@ -29,19 +29,18 @@ static inline bool is_sound_layer(const struct bert_layer *layer, int32_t precis
     return is_linear_of(&layer->qkv, precision, hidden, 3 * hidden) &&
            is_linear_of(&layer->project, precision, hidden, hidden) &&
            is_linear_of(&layer->feed_up, precision, hidden, inner) &&
-           is_linear_of(&layer->feed_down, precision, inner, hidden) &&
-           layer->attended.gain && layer->attended.bias && layer->fed.gain && layer->fed.bias;
+           is_linear_of(&layer->feed_down, precision, inner, hidden) && layer->attended.gain && layer->attended.bias &&
+           layer->fed.gain && layer->fed.bias;
 }
 
 static inline bool is_sound_model(const struct bert_model *model)
 {
     if (model->hidden < 64 || model->hidden > LARGEST_SIDE / 4 || model->hidden % 64 || model->heads < 1 ||
         model->heads > model->hidden / BERT_COLUMNS || model->hidden % (model->heads * BERT_COLUMNS) ||
-        model->hidden / model->heads > 256 || model->inner < 64 || model->inner % 64 ||
-        model->layers < 1 || model->vocabulary < 1 || model->types < 1 || model->positions < 1 ||
-        model->activation < BERT_IDENTITY || model->activation > BERT_TANH || !model->layer || !model->words ||
-        !model->position || !model->type || !model->embedded.gain || !model->embedded.bias ||
-        model->pad_id < -1 || model->pad_id >= model->positions)
+        model->hidden / model->heads > 256 || model->inner < 64 || model->inner % 64 || model->layers < 1 ||
+        model->vocabulary < 1 || model->types < 1 || model->positions < 1 || model->activation < BERT_IDENTITY ||
+        model->activation > BERT_TANH || !model->layer || !model->words || !model->position || !model->type ||
+        !model->embedded.gain || !model->embedded.bias || model->pad_id < -1 || model->pad_id >= model->positions)
         return false;
     int32_t precision = model->layer->qkv.precision;
     for (int32_t layer = 0; layer < model->layers; layer++)
@@ -51,10 +50,7 @@ static inline bool is_sound_model(const struct bert_model *model)
 }
 
 /* Positions that a text may have: RoBERTa's begin after pad_id. */
-static inline int32_t longest_allowed(const struct bert_model *model)
-{
-    return model->positions - (model->pad_id + 1);
-}
+static inline int32_t longest_allowed(const struct bert_model *model) { return model->positions - (model->pad_id + 1); }
 
 static inline bool are_sound_texts(const struct bert_model *model, const struct bert_texts *texts)
 {

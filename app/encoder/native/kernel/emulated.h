@@ -62,14 +62,14 @@ static inline __m512 emulated_scalef_ps(__m512 x, __m512 n)
 #define _mm512_scalef_ps emulated_scalef_ps
 
 /* Of 16 lanes the one that stands before all others. */
-#define EMULATED_REDUCE(name, lane, vector_of, lanes, before)                         \
-    static inline lane name(vector_of x)                                              \
-    {                                                                                 \
-        simde##vector_of##_private from = simde##vector_of##_to_private(x);           \
-        lane found = from.lanes[0];                                                   \
-        for (int i = 1; i < 16; i++)                                                  \
-            found = from.lanes[i] before found ? from.lanes[i] : found;               \
-        return found;                                                                 \
+#define EMULATED_REDUCE(name, lane, vector_of, lanes, before)               \
+    static inline lane name(vector_of x)                                    \
+    {                                                                       \
+        simde##vector_of##_private from = simde##vector_of##_to_private(x); \
+        lane found = from.lanes[0];                                         \
+        for (int i = 1; i < 16; i++)                                        \
+            found = from.lanes[i] before found ? from.lanes[i] : found;     \
+        return found;                                                       \
     }
 
 EMULATED_REDUCE(emulated_reduce_max_ps, float, __m512, f32, >)

@@ -14,9 +14,9 @@
 #include "pooling.h"
 
 struct buffers {
-    float *residual;    /* [tokens + slack][hidden] */
-    void *activations;  /* the same, as the path keeps them */
-    void *wide;         /* [tokens + slack][3 × hidden], later [feed_rows + slack][inner] */
+    float *residual;   /* [tokens + slack][hidden] */
+    void *activations; /* the same, as the path keeps them */
+    void *wide;        /* [tokens + slack][3 × hidden], later [feed_rows + slack][inner] */
     void *attention;
     int32_t *positions; /* [tokens] */
     size_t bytes;
@@ -106,8 +106,8 @@ static void attend(struct run *run, const struct bert_layer *layer)
     }
     clock_stage(run, BERT_ATTENTION);
     show(run, at->activations, run->tokens, hidden);
-    run->path->multiply(&layer->project, at->activations, ACTIVATIONS, run->tokens, BERT_IDENTITY, ONTO_RESIDUAL,
-                        NULL, at->residual);
+    run->path->multiply(&layer->project, at->activations, ACTIVATIONS, run->tokens, BERT_IDENTITY, ONTO_RESIDUAL, NULL,
+                        at->residual);
     clock_stage(run, BERT_PROJECT);
 }
 
@@ -146,8 +146,8 @@ size_t bert_scratch_bytes(int32_t path, const struct bert_model *model, int32_t 
 }
 
 int32_t bert_encode(int32_t path, const struct bert_model *model, const struct bert_texts *texts,
-                    const int32_t *poolings, int32_t pooling_count, void *scratch, size_t scratch_bytes,
-                    float *vectors, const struct bert_watch *watch)
+                    const int32_t *poolings, int32_t pooling_count, void *scratch, size_t scratch_bytes, float *vectors,
+                    const struct bert_watch *watch)
 {
     struct run run = {.path = find_path(path, precision_of(model)), .model = model, .texts = texts};
     if (watch)
@@ -161,8 +161,8 @@ int32_t bert_encode(int32_t path, const struct bert_model *model, const struct b
     if (!are_sound_poolings(poolings, pooling_count) || !vectors)
         return BERT_BAD_POOLING;
     run.tokens = texts->starts[texts->count];
-    if (lay_out(run.path, model, run.tokens, longest_text(texts), NULL).bytes > scratch_bytes ||
-        !scratch || (uintptr_t)scratch % BERT_ALIGNMENT)
+    if (lay_out(run.path, model, run.tokens, longest_text(texts), NULL).bytes > scratch_bytes || !scratch ||
+        (uintptr_t)scratch % BERT_ALIGNMENT)
         return BERT_SMALL_SCRATCH;
     run.buffers = lay_out(run.path, model, run.tokens, longest_text(texts), scratch);
     run.began_ns = run.watch.stage_ns ? now_ns() : 0;

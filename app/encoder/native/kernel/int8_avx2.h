@@ -20,7 +20,7 @@ INLINE ints i_nearest(vector x) { return _mm256_cvtps_epi32(x); }
 INLINE void i_store_bytes(uint8_t *to, const ints x[8])
 {
     const __m256i in_order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    UNROLL for (int i = 0; i < 8; i += 4) {
+    UNROLLED(int i = 0; i < 8; i += 4) {
         __m256i first = _mm256_packs_epi32(x[i], x[i + 1]), second = _mm256_packs_epi32(x[i + 2], x[i + 3]);
         __m256i bytes = _mm256_packus_epi16(first, second);
         _mm256_storeu_si256((__m256i *)(to + i * 8), _mm256_permutevar8x32_epi32(bytes, in_order));

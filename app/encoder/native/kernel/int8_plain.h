@@ -5,7 +5,7 @@
 #include "vector_plain.h"
 
 #define LANES 1
-#define UNROLL_ALL
+#define UNROLLED_ALL UNROLLED
 
 typedef int32_t ints;
 

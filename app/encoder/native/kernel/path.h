@@ -2,7 +2,7 @@
  *
  * An "activation element" is what a path keeps activations in between two matrix products: bfloat16 where the
  * processor multiplies bfloat16, else float (rounded to bfloat16 in that precision, so that all paths agree). In int8 a
- * row of activations is bytes with a scale of its own (int8_rows.h).
+ * row of activations is bytes with a scale of its own (int8_rows.inc).
  */
 #ifndef PATH_H
 #define PATH_H
@@ -62,7 +62,7 @@ struct path {
 };
 
 /* Each file that defines a path has them under these names; `convert` too, except in int8. */
-#define FUNCTIONS_OF_A_PATH                                                                          \
+#define FUNCTIONS_OF_A_PATH                                                                                 \
     .row_bytes = row_bytes, .embed = embed, .normalize = normalize, .multiply = multiply, .attend = attend, \
     .attention_bytes = attention_bytes, .peak = peak
 

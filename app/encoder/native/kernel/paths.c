@@ -59,6 +59,15 @@ static int is_known(int32_t path) { return path >= 0 && path < (int32_t)(sizeof 
 
 int32_t bert_abi(void) { return BERT_ABI; }
 
+size_t bert_struct_bytes(int32_t number)
+{
+    static const size_t bytes[] = {
+        sizeof(struct bert_linear), sizeof(struct bert_norm),  sizeof(struct bert_layer),
+        sizeof(struct bert_model),  sizeof(struct bert_texts), sizeof(struct bert_watch),
+    };
+    return number >= 0 && (size_t)number < sizeof bytes / sizeof *bytes ? bytes[number] : 0;
+}
+
 const char *bert_path_name(int32_t path) { return is_known(path) ? entries[path].name : NULL; }
 
 int32_t bert_path_runs(int32_t path) { return is_known(path) && entries[path].runs(); }

@@ -3,4 +3,4 @@
 #define TILES 0
 #define EIGHT 0
 #define PATH plain_float32
-#include "plain.h"
+#include "plain.inc"

@@ -3,4 +3,4 @@
 #define TILES 1
 #define EIGHT 1
 #define PATH plain_int8
-#include "plain.h"
+#include "plain.inc"

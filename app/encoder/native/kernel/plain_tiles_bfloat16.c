@@ -3,4 +3,4 @@
 #define TILES 1
 #define EIGHT 0
 #define PATH plain_tiles_bfloat16
-#include "plain.h"
+#include "plain.inc"

@@ -2,6 +2,7 @@
 #ifndef POOLING_H
 #define POOLING_H
 
+#include <math.h>
 #include <string.h>
 
 #include "bert.h"
@@ -38,7 +39,7 @@ static void pool_max(const float *states, long tokens, long hidden, float *vecto
     for (long token = 1; token < tokens; token++)
         for (long i = 0; i < hidden; i++) {
             float x = states[token * hidden + i];
-            vector[i] = vector[i] >= x || vector[i] != vector[i] ? vector[i] : x;
+            vector[i] = vector[i] >= x || isnan(vector[i]) ? vector[i] : x;
         }
 }
 

@@ -83,10 +83,9 @@ void bert_processor(char *text, size_t bytes)
 {
     struct registers maker = cpuid(0, 0), kind = cpuid(1, 0), more = cpuid(7, 0), last = cpuid(7, 1);
     struct registers brand[3] = {cpuid(0x80000002, 0), cpuid(0x80000003, 0), cpuid(0x80000004, 0)};
-    snprintf(text, bytes, "%.48s %.4s%.4s%.4s %x features %x %x %x %x %x %x states %x tiles %d", (char *)brand,
-             (char *)&maker.b,
-             (char *)&maker.d, (char *)&maker.c, kind.a, kind.c, kind.d, more.b, more.c, more.d, last.a, saved_states(),
-             !ask_for_tiles());
+    (void)snprintf(text, bytes, "%.48s %.4s%.4s%.4s %x features %x %x %x %x %x %x states %x tiles %d", (char *)brand,
+                   (char *)&maker.b, (char *)&maker.d, (char *)&maker.c, kind.a, kind.c, kind.d, more.b, more.c, more.d,
+                   last.a, saved_states(), !ask_for_tiles());
 }
 #else
 const char *ask_for_tiles(void) { return NO_TILES; }

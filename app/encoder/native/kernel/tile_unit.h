@@ -9,7 +9,7 @@
  * By inline assembly, because gcc 12's own intrinsics name no memory that they read, so that stores before them get
  * lost. Tile numbers must be literal digits. Who uses tiles says how many rows they have by `shape_tiles` first, and
  * gives them back by `release_tiles`. With KERNEL_EMULATED or KERNEL_EMULATED_TILES all of it is plain C
- * (tile_emulated.h). */
+ * (tile_emulated.inc). */
 #ifndef TILE_UNIT_H
 #define TILE_UNIT_H
 
@@ -17,8 +17,8 @@
 
 #include "x86.h"
 
-#define TILE_SIDE 16       /* rows of a tile, and floats in its row */
-#define TILE_PRODUCT 32    /* inputs that one product takes: pairs of bfloat16 in 64 bytes */
+#define TILE_SIDE 16    /* rows of a tile, and floats in its row */
+#define TILE_PRODUCT 32 /* inputs that one product takes: pairs of bfloat16 in 64 bytes */
 #define TILE_BYTES 1024
 #define TILE_ROW_BYTES 64
 
@@ -30,17 +30,17 @@ struct tile_shapes {
 };
 
 #if defined(KERNEL_EMULATED) || defined(KERNEL_EMULATED_TILES)
-#include "tile_emulated.h"
+#include "tile_emulated.inc"
 #else
 #define TILE_SHAPE(shapes) __asm__ volatile("ldtilecfg %0" ::"m"(shapes) : "memory")
 #define TILE_RELEASE() __asm__ volatile("tilerelease" ::: "memory")
-#define TILE_ZERO(t) __asm__ volatile("tilezero %%tmm" #t ::)
-#define TILE_LOAD(t, from, stride)                                                                           \
-    __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t ::"r"((const void *)(from)), "r"((long)(stride)) : "memory")
-#define TILE_STORE(t, to, stride)                                                                            \
+#define TILE_ZERO(t) __asm__ volatile("tilezero %%tmm" #t::)
+#define TILE_LOAD(t, from, stride) \
+    __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t::"r"((const void *)(from)), "r"((long)(stride)) : "memory")
+#define TILE_STORE(t, to, stride) \
     __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" ::"r"((void *)(to)), "r"((long)(stride)) : "memory")
-#define TILE_MULTIPLY(c, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::)
-#define TILE_MULTIPLY_BYTES(c, a, b) __asm__ volatile("tdpbusd %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::)
+#define TILE_MULTIPLY(c, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c::)
+#define TILE_MULTIPLY_BYTES(c, a, b) __asm__ volatile("tdpbusd %%tmm" #b ", %%tmm" #a ", %%tmm" #c::)
 #endif
 
 /* tmm0 to tmm3 (sums) and tmm4 and tmm5 (inputs) get so many rows; tmm6 and tmm7 (weights) have 16. */

@@ -1,4 +1,4 @@
-/* Vectors of 8 floats, AVX2 and FMA. The names that fast.h is written in; vector_avx512.h has the same ones. */
+/* Vectors of 8 floats, AVX2 and FMA. The names that fast.inc is written in; vector_avx512.h has the same ones. */
 #ifndef VECTOR_AVX2_H
 #define VECTOR_AVX2_H
 
@@ -7,6 +7,7 @@
 #define LANES 8
 /* Panels in a tile of the matrix product: 6 rows × 1 panel = 12 sums, of 16 registers. */
 #define TILE_PANELS 1
+#define REGISTERS 16
 
 typedef __m256 vector;
 
@@ -76,7 +77,7 @@ INLINE vector v_add_exponent(vector x, vector n)
     return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), exponent));
 }
 
-/* Of two v_whole (tile_functions.h) the later, and the latest of 8, by their bits as integers. */
+/* Of two v_whole (tile_functions.inc) the later, and the latest of 8, by their bits as integers. */
 INLINE vector v_later(vector x, vector y)
 {
     return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(x), _mm256_castps_si256(y)));

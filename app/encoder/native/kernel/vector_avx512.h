@@ -1,4 +1,4 @@
-/* Vectors of 16 floats, AVX-512F. The names that fast.h is written in; vector_avx2.h has the same ones. */
+/* Vectors of 16 floats, AVX-512F. The names that fast.inc is written in; vector_avx2.h has the same ones. */
 #ifndef VECTOR_AVX512_H
 #define VECTOR_AVX512_H
 
@@ -7,6 +7,7 @@
 #define LANES 16
 /* Panels in a tile of the matrix product: 6 rows × 4 panels = 24 sums, of 32 registers. */
 #define TILE_PANELS 4
+#define REGISTERS 32
 
 typedef __m512 vector;
 
@@ -71,7 +72,7 @@ INLINE vector v_add_exponent(vector x, vector n)
     return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), exponent));
 }
 
-/* Of two v_whole (tile_functions.h) the later, and the latest of 16, by their bits as integers: not slowed by tiles. */
+/* Of two v_whole (tile_functions.inc) the later, and the latest of 16, by their bits as integers: no tile slows it. */
 INLINE vector v_later(vector x, vector y)
 {
     return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(x), _mm512_castps_si512(y)));

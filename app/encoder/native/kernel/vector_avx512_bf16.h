@@ -46,24 +46,24 @@ INLINE void v_store_pairs(uint16_t *to, const uint16_t *first, const uint16_t *s
 INLINE void v_turn(const uint16_t *from, long stride, int half, uint16_t *to)
 {
     __m512i a[16], b[16];
-    UNROLL_ALL for (int i = 0; i < 16; i++)
+    UNROLLED_ALL(int i = 0; i < 16; i++)
         a[i] = _mm512_loadu_si512(from + i * stride);
-    UNROLL_ALL for (int i = 0; i < 16; i += 2) {
+    UNROLLED_ALL(int i = 0; i < 16; i += 2) {
         b[i] = _mm512_unpacklo_epi32(a[i], a[i + 1]);
         b[i + 1] = _mm512_unpackhi_epi32(a[i], a[i + 1]);
     }
-    UNROLL_ALL for (int i = 0; i < 16; i += 4) {
+    UNROLLED_ALL(int i = 0; i < 16; i += 4) {
         a[i] = _mm512_unpacklo_epi64(b[i], b[i + 2]);
         a[i + 1] = _mm512_unpackhi_epi64(b[i], b[i + 2]);
         a[i + 2] = _mm512_unpacklo_epi64(b[i + 1], b[i + 3]);
         a[i + 3] = _mm512_unpackhi_epi64(b[i + 1], b[i + 3]);
     }
-    UNROLL_ALL for (int i = 0; i < 16; i += 8)
-        UNROLL_ALL for (int j = 0; j < 4; j++) {
+    UNROLLED_ALL(int i = 0; i < 16; i += 8)
+        UNROLLED_ALL(int j = 0; j < 4; j++) {
             b[i + j] = _mm512_shuffle_i32x4(a[i + j], a[i + j + 4], 0x88);
             b[i + j + 4] = _mm512_shuffle_i32x4(a[i + j], a[i + j + 4], 0xDD);
         }
-    UNROLL_ALL for (int j = 0; j < 8; j++) {
+    UNROLLED_ALL(int j = 0; j < 8; j++) {
         __m512i later = _mm512_shuffle_i32x4(b[j], b[j + 8], 0xDD);
         _mm512_storeu_si512(to + j * 32, _mm512_shuffle_i32x4(b[j], b[j + 8], 0x88));
         _mm512_storeu_si512(to + (j + 8) * 32, half ? _mm512_setzero_si512() : later);

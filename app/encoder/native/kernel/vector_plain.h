@@ -1,4 +1,4 @@
-/* A "vector" of one float, so that functions.h is the same arithmetic for the plain path. */
+/* A "vector" of one float, so that functions.inc is the same arithmetic for the plain path. */
 #ifndef VECTOR_PLAIN_H
 #define VECTOR_PLAIN_H
 
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define INLINE static inline
-#define UNROLL
+#define UNROLLED(...) for (__VA_ARGS__)
 
 typedef float vector;
 
@@ -49,7 +49,7 @@ INLINE vector v_add_exponent(vector x, vector n)
     return x;
 }
 
-/* Of two v_whole (tile_functions.h) the later, by their bits as integers. */
+/* Of two v_whole (tile_functions.inc) the later, by their bits as integers. */
 INLINE vector v_later(vector x, vector y) { return (int32_t)v_bits(x) > (int32_t)v_bits(y) ? x : y; }
 
 #endif

@@ -38,11 +38,11 @@
 
 #define INLINE static inline __attribute__((always_inline))
 #if defined(__clang__)
-#define UNROLL PRAGMA(clang loop unroll(full))
-#define UNROLL_ALL UNROLL
+#define UNROLLED(...) PRAGMA(clang loop unroll(full)) for (__VA_ARGS__)
+#define UNROLLED_ALL UNROLLED
 #else
-#define UNROLL PRAGMA(GCC unroll 8)
-#define UNROLL_ALL PRAGMA(GCC unroll 16)
+#define UNROLLED(...) PRAGMA(GCC unroll 8) for (__VA_ARGS__)
+#define UNROLLED_ALL(...) PRAGMA(GCC unroll 16) for (__VA_ARGS__)
 #endif
 
 #endif
