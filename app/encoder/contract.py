@@ -12,6 +12,8 @@ from ..errors import InvalidInputError
 from .options import DEFAULT, Options, Text
 from .tokens import TextTokenizer
 
+NOTHING: dict[str, int] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
@@ -49,10 +51,15 @@ class Embeddings:
 
     @property
     def remarks(self) -> dict[str, int]:
-        """What a vector does not show of its text, where there is any of it."""
-        counts = {"unknown_tokens": self.unknown_tokens, "empty_texts": self.empty_texts}
-        if any(self.lost_tokens):
-            counts |= {"truncated_texts": self.cut_texts, "truncated_tokens": self.cut_tokens}
+        """What vectors do not show of their texts, where there is any of it."""
+        if not (self.unknown_tokens or self.empty_texts or any(self.lost_tokens)):
+            return NOTHING
+        counts = {
+            "truncated_texts": self.cut_texts,
+            "truncated_tokens": self.cut_tokens,
+            "unknown_tokens": self.unknown_tokens,
+            "empty_texts": self.empty_texts,
+        }
         return {name: count for name, count in counts.items() if count}
 
 

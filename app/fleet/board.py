@@ -132,18 +132,16 @@ class Board:
         self.words[2 * slot + 1] = State.ABSENT
         self.words[2 * slot] = 0
         self.sizes.write(slot, 0, 0, 0)
-        self.note_latest(slot, b"")
+        self.place_of_latest(slot)[0] = 0
         self.traffic.forget_work(slot)
 
-    def note_latest(self, slot: int, request: bytes) -> None:
-        """Say to which request the slot's worker has gone."""
-        request = request[: LATEST_BYTES - 1]
-        begin = LATEST_BYTES * slot
-        self._latest[begin : begin + len(request) + 1] = request + b"\0"
+    def place_of_latest(self, slot: int) -> memoryview:
+        """Where it stands to which request the slot's worker went last, ended by a zero."""
+        return self._latest[LATEST_BYTES * slot : LATEST_BYTES * (slot + 1)]
 
     def latest(self, slot: int) -> bytes:
         """To which request the slot's worker went last; empty if to none."""
-        return bytes(self._latest[LATEST_BYTES * slot : LATEST_BYTES * (slot + 1)]).partition(b"\0")[0]
+        return bytes(self.place_of_latest(slot)).partition(b"\0")[0]
 
     def state(self, slot: int) -> State:
         """What the slot's worker is doing."""
@@ -179,6 +177,7 @@ class Readiness:
         self.slot = slot
         self.is_of_a_fleet = is_of_a_fleet
         self.traffic = board.traffic.row(slot)
+        self._latest = board.place_of_latest(slot)
         board.write(slot, os.getpid(), State.LOADING)
 
     def announce(self) -> None:
@@ -192,7 +191,8 @@ class Readiness:
 
     def note(self, request: str) -> None:
         """Say to which request this worker has gone: for the master, should it not come back."""
-        self.board.note_latest(self.slot, request.encode("ascii", "replace"))
+        noted = request.encode("ascii", "replace")[: LATEST_BYTES - 1] + b"\0"
+        self._latest[: len(noted)] = noted
 
     def stop(self) -> None:
         """Say that this worker takes no new requests."""

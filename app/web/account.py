@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import time
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Request
@@ -70,8 +70,6 @@ class Account:
     decode_s: float = 0.0
     encode_s: float = 0.0
     found: Embeddings | None = None
-    remarks: dict[str, int] = field(default_factory=dict)
-    """`Embeddings.remarks` of what was found."""
     failure: str = ""
     """What went wrong, as `RequestError.kind` names it."""
     error_type: str = ""
@@ -82,11 +80,6 @@ class Account:
     """The trace that it is part of."""
     key_name: str = ""
     """Of the key that was sent, where it has a name."""
-
-    def take(self, found: Embeddings) -> Embeddings:
-        """These are its vectors."""
-        self.found, self.remarks = found, found.remarks
-        return found
 
     def headers(self, total_s: float) -> list[tuple[str, str]]:
         """What a client is told of its request: whose vectors they are, what was cut, milliseconds of each part.
@@ -108,7 +101,8 @@ class Account:
                 ("X-Inference-Time", milliseconds(found.forward_s)),
                 ("X-Encode-Time", milliseconds(self.encode_s)),
             )
-            told += ((REMARKS[name], str(count)) for name, count in self.remarks.items())
+            if remarks := found.remarks:
+                told += ((REMARKS[name], str(count)) for name, count in remarks.items())
         told += (("X-Queue-Time", milliseconds(self.queue_s)), ("X-Total-Time", milliseconds(total_s)))
         return told
 
@@ -129,7 +123,7 @@ class Account:
                 "forward_ms": round(found.forward_s * 1000, 3),
                 "encode_ms": round(self.encode_s * 1000, 3),
                 "fingerprint": found.fingerprint,
-                **self.remarks,
+                **found.remarks,
             }
         if trace := self.trace:
             facts |= {"trace_id": trace.trace_id, "span_id": trace.span_id}
@@ -168,7 +162,7 @@ class Account:
             move.tokenize_seconds(found.tokenize_s)
             move.forward_seconds(found.forward_s)
             move.encode_seconds(self.encode_s)
-            for name, count in self.remarks.items():
+            for name, count in found.remarks.items():
                 metrics.remarks[name].inc(count)
 
 

@@ -20,7 +20,7 @@ routes = Blueprint("docs", __name__)
 @describes("text/html", is_public=True)
 def docs() -> Response:
     """A page that shows the description."""
-    return html("docs.html", root="../" if request.path.endswith("/") else "")
+    return html("docs", title="what is served", root="../" if request.path.endswith("/") else "")
 
 
 @routes.get("/api-doc/openapi.json")

@@ -34,10 +34,11 @@ def embed(given: Texts, options: Options, *, key: str, options_at: str = "$") ->
     told.characters = given.characters
     told.decode_s = time.perf_counter() - told.started_s
     try:
-        return told.take(encoder.encode(given.texts, options, bounds=bounds_of_request()))
+        found = told.found = encoder.encode(given.texts, options, bounds=bounds_of_request())
     except InvalidInputError as error:
         say_where(error, given, key, options_at)
         raise
+    return found
 
 
 def say_where(error: InvalidInputError, given: Texts, key: str, options_at: str = "$") -> None:

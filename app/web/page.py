@@ -7,6 +7,7 @@ forbid both.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from flask import Blueprint, Response, abort, render_template, request
 
@@ -37,7 +38,9 @@ def page() -> Response:
     """What is served here, and ways to try and to watch it."""
     service = services()
     encoder = service.ready_encoder()
-    return html("page.html", model=encoder.info, served_name=service.served_name, **_of_tokens(encoder))
+    model = encoder.info
+    facts: dict[str, Any] = {"model": model, "served_name": service.served_name, **_of_tokens(encoder)}
+    return html("page", title=model.model_id, **facts)
 
 
 @routes.get("/assets/<name>")
@@ -62,9 +65,10 @@ def icon() -> Response:
     return answer
 
 
-def html(template: str, **facts: object) -> Response:
-    """A page, which a browser lets load what is ours alone."""
-    answer = Response(render_template(template, version=VERSION, **facts), mimetype="text/html")
+def html(name: str, *, title: str, root: str = "", **facts: Any) -> Response:
+    """A page, which a browser lets load what is ours alone. `root`: the way from its address to that of "/"."""
+    shown = render_template(f"{name}.html", title=title, root=root, script=f"{name}.js", version=VERSION, **facts)
+    answer = Response(shown, mimetype="text/html")
     answer.headers["Content-Security-Policy"] = POLICY
     return answer
 
