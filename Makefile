@@ -58,9 +58,9 @@ test-models: $(TOOLS) $(KERNEL) $(MODELS) ## serve two more real models on both 
 ##   (fetches 500 MB, once)
 	@$(BIN)/python -m pytest tests/models
 
-test-clients: $(TOOLS) $(KERNEL) $(CLIENTS) $(if $(QUICK),,$(MORE) $(SCRIPTED)) ## run clients as people have them
-##   against a live fleet (fetches 1 GB, once, and wants npm; QUICK=1: only the most usual ones)
-	@$(BIN)/python -m pytest tests/clients$(if $(QUICK),/test_clients.py) $(ARGS)
+test-clients: $(TOOLS) $(KERNEL) $(CLIENTS) $(if $(filter-out 0,$(QUICK)),,$(MORE) $(SCRIPTED)) ## run clients as
+##   people have them against a live fleet (fetches 1 GB, once, and wants npm; QUICK=1: only the most usual ones)
+	@$(BIN)/python -m pytest tests/clients$(if $(filter-out 0,$(QUICK)),/test_clients.py) $(ARGS)
 
 test-page: $(TOOLS) $(KERNEL) $(PAGE) $(PAGE_JS) ## use the page in a browser, on a live fleet (wants chromium,
 ##   chromium-driver and npm; half a minute)

@@ -8,7 +8,7 @@ from typing import Any
 from ..settings import Origin, Settings
 from . import cores
 
-LIMITS = ("max_texts", "max_chars", "max_request_tokens", "max_body_bytes", "max_queue_ms")
+LIMITS = ("max_texts", "max_chars", "max_request_tokens", "max_unpooled_numbers", "max_body_bytes", "max_queue_ms")
 
 
 def of_machine() -> dict[str, Any]:

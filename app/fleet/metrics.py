@@ -151,7 +151,12 @@ class Metrics:
             "bert_worker_restarts", "Workers that had to be replaced, or born again.", ["reason"], registry=registry
         )
         self.lost = Counter("bert_requests_lost", "Requests whose worker ended before it answered.", registry=registry)
-        self.reloads = Counter("bert_reloads", "Reloads (HUP), and what came of them.", ["result"], registry=registry)
+        self.reloads = Counter(
+            "bert_reloads",
+            "Reloads (HUP, /admin/reload) and what came of them; a successor (USR2) that failed.",
+            ["result"],
+            registry=registry,
+        )
         self.cpu_seconds = Counter(
             "process_cpu_seconds", "Processor time of all processes, user and system.", registry=registry
         )

@@ -65,7 +65,7 @@ class TeiCollector(Collector):
             elif labels["outcome"] not in TURNED_AWAY:  # else counted below
                 failed[FAILURES.get(labels["outcome"], "inference")] += value
         for labels, value in _values(metrics.turned_away.collect()):
-            failed[TURNED_AWAY[labels["reason"]]] += value
+            failed[TURNED_AWAY.get(labels["reason"], "inference")] += value
         texts = sum(value for _, value in _values(metrics.texts.collect()))
         yield _counter("te_request_count", "Requests with texts.", "method", asked)
         yield _counter("te_request_success", "Requests answered.", "method", answered)

@@ -16,7 +16,7 @@ from ..fleet.series import Store
 from ..server.handing import Handing
 from ..settings import Origin, Settings
 from ..version import VERSION
-from . import admin, handover, sockets
+from . import handover, second_address, sockets
 from .arbiter import Arbiter
 from .planning import Planning
 
@@ -39,7 +39,7 @@ class Master:
     def on_starting(self, server: Any) -> None:
         """Before it listens: verify the model, import what the workers share."""
         try:
-            admin.join(server.cfg, self._settings.admin_bind)
+            second_address.join(server.cfg, self._settings.admin_bind)
             self._check(server)
             Arbiter.adopt(server)
             # Slots for the old and the new workers of a reload, for some that are asked for (TTIN), and the master's.
@@ -61,7 +61,7 @@ class Master:
         """It listens."""
         sockets.remember(server.LISTENERS)
         bind = self._settings.admin_bind
-        if bind and not any(admin.is_at(listener, bind) for listener in server.LISTENERS):
+        if bind and not any(second_address.is_at(listener, bind) for listener in server.LISTENERS):
             log.warning(
                 "nobody listens at BERT_ADMIN_BIND: it is not among the sockets that were handed over", bind=bind
             )
@@ -69,7 +69,7 @@ class Master:
     def on_reload(self, server: Any) -> None:
         """At a reload (HUP), under the new settings, which are not in force yet: plan the model again."""
         self._check_workers(server.app.cfg)
-        admin.join(server.app.cfg, self._settings.admin_bind)
+        second_address.join(server.app.cfg, self._settings.admin_bind)
         boot.started = time.monotonic()
         server.plan_again(self._planning.find, lambda checkpoint: self._take(server, checkpoint))
 
@@ -108,7 +108,7 @@ class Master:
             raise ConfigurationError("--certfile and --keyfile cannot be used: a proxy in front speaks TLS")
         self._check_workers(server.cfg)
         if not sockets.are_given(server):
-            reason = sockets.await_free(admin.settings_of(server.cfg, self._settings.admin_bind))
+            reason = sockets.await_free(second_address.settings_of(server.cfg, self._settings.admin_bind))
             if reason:
                 raise ConfigurationError(reason)
 

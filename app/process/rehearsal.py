@@ -26,7 +26,7 @@ from ..server.parser import Limits
 from ..server.terms import Patience, Terms
 from ..server.watch import Watch
 from ..settings import Settings
-from ..web import attended, failures
+from ..web import failures, second_address
 from ..web.lean import App
 from ..web.services import Services
 
@@ -86,7 +86,7 @@ def rehearse(app: App) -> None:
 
 def _loop(stage: Stage, app: App, settings: Settings) -> tuple[Loop, Handing]:
     limits = Limits(4094, 100, 8190, settings.max_body_bytes)
-    admission = Admission(settings.max_queue_ms / 1000, attended.paths(app))
+    admission = Admission(settings.max_queue_ms / 1000, second_address.paths(app))
     patience = Patience(settings.client_timeout_s, PATIENCE_S)
     terms = Terms(limits, patience, 10, 1, Trust(["127.0.0.1"]), Trust([]), "off", admission)
     handing = Handing()

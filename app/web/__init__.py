@@ -9,7 +9,21 @@ from ..fleet.board import own_readiness
 from ..fleet.metrics import of_process
 from ..settings import Settings
 from ..version import TRACING
-from . import admin, attended, auth, compressed, cors, dialects, docs, failures, hooks, info, metrics, page, probes
+from . import (
+    auth,
+    compressed,
+    cors,
+    dialects,
+    docs,
+    failures,
+    hooks,
+    info,
+    metrics,
+    page,
+    probes,
+    reload,
+    second_address,
+)
 from .lean import App
 from .services import Services
 
@@ -25,13 +39,13 @@ def init_app(app: App, settings: Settings) -> None:
     cors.init_app(app, settings)
     hooks.init_app(app)
     compressed.init_app(app, settings)
-    attended.init_app(app)
+    second_address.init_app(app)
     auth.init_app(app)
     failures.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     if settings.is_shared and settings.api_key:
-        app.register_blueprint(admin.routes)
+        app.register_blueprint(reload.routes)
     app.know_routes()
 
 

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import hmac
 
-from flask import Flask, Request
+from flask import Flask, Request, current_app
 
 from ..errors import UnauthorizedError
 from ..keys import named
 from ..settings import Settings
-from . import cors
+from . import cors, described
 from .account import account
 
-# What orchestrators and Prometheus ask for, without a key.
-PUBLIC_PATHS = frozenset(
-    {"/livez", "/readyz", "/health", "/ping", "/docs", "/docs/", "/openapi.json", "/api-doc/openapi.json"}
-    | {"/favicon.ico"}
-)
+METRICS = "metrics.metrics"
 
 
 def init_app(app: Flask) -> None:
@@ -54,9 +50,9 @@ def _what_is_wrong(sent: str, offered: bytes, keys: list[tuple[str, bytes]]) -> 
 
 
 def _is_public(request: Request, settings: Settings) -> bool:
-    """Balancers ask for the page, too, to see whether anybody is there."""
-    if request.path == "/metrics":
+    """Whether it is answered without a key, as the view's own description says."""
+    if not request.endpoint:
+        return False
+    if request.endpoint == METRICS:
         return settings.metrics_public
-    if request.path.startswith("/assets/"):
-        return True
-    return request.path in PUBLIC_PATHS or (request.path == "/" and request.method in ("GET", "HEAD"))
+    return described.of(current_app.view_functions[request.endpoint]).is_public

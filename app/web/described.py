@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-OF_BODIES = (400, 413, 415, 422)
+OF_BODIES = (400, 413, 415, 422, 429)
 View = TypeVar("View", bound=Callable[..., Any])
 
 

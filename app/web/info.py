@@ -11,6 +11,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from ..encoder import ModelInfo
+from ..fleet.facts import of_limits
 from ..version import VERSION
 from .answers import json_response
 from .described import describes
@@ -30,14 +31,7 @@ def info() -> Response:
         {
             **asdict(model),
             **_of_tei(service, model),
-            "limits": {
-                "truncate": settings.truncate,
-                "max_texts": settings.max_texts,
-                "max_request_tokens": settings.max_request_tokens,
-                "max_unpooled_numbers": settings.max_unpooled_numbers,
-                "max_chars": settings.max_chars,
-                "max_body_bytes": settings.max_body_bytes,
-            },
+            "limits": {"truncate": settings.truncate, **of_limits(settings)},
             "state": settings.state,
             "lock": settings.lock,
             "workers": service.readiness.board.workers,

@@ -25,6 +25,7 @@ MEANINGS = {
     413: "too large a body",
     415: "not declared as JSON",
     422: "a wrong key, type or length",
+    429: "too many are asking",
     424: "the model is of another kind",
     500: "the engine failed",
     503: "not ready",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from tests.bench.figures import median, median_visits, medians
 from tests.bench.peers import Peer, all_peers, onnx_runtime
 from tests.bench.places import RESULTS
 from tests.bench.plan import FULL, QUICK, Plan
-from tests.bench.process import PAGE_WIDTH, prepare_process
+from tests.bench.process import PAGE_WIDTH, is_quick, prepare_process
 from tests.bench.screen import Screen
 from tests.bench.service import ServiceFailedError
 from tests.bench.visit import SameAsBeforeError, Visitor
@@ -90,7 +89,7 @@ def main() -> int:
         Requests()
         onnx_runtime.exported()
         return 0
-    plan = QUICK if os.environ.get("QUICK", "") not in {"", "0"} else FULL
+    plan = QUICK if is_quick() else FULL
     plan = replace(plan, rounds=arguments.rounds or plan.rounds)
     only = arguments.only
     peers = [peer for peer in all_peers() if peer.key in only] if only else plan.peers_of(all_peers())

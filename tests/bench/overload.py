@@ -24,6 +24,7 @@ from rich.table import Table
 from tests.bench.generator import Load, Pace, closed_loop
 from tests.bench.open_loop import open_loop
 from tests.bench.places import default_model
+from tests.bench.process import is_quick
 from tests.bench.texts import Writer
 from tests.bench.wire import CHECKED, REFUSED, Request, post
 from tests.live.fleet import Fleet, serving
@@ -135,7 +136,7 @@ def judged(rounds: Sequence[Round], table: Table, *, with_times: bool) -> list[s
 
 
 def main() -> None:
-    quick = bool(os.environ.get("QUICK"))
+    quick = is_quick()
     tokens, rounds = int(sys.argv[1]) if sys.argv[1:] else TOKENS, 1 if quick else 12
     with on_a_core_each() as move, serving(workers=10, BERT_MAX_QUEUE_MS=str(MAX_QUEUE_MS)) as fleet:
         move()

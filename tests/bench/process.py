@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import sys
 
 NEEDED_FILES = 8192
 PAGE_WIDTH = 150
+
+
+def is_quick() -> bool:
+    """Whether the short form is wanted (QUICK=1)."""
+    return os.environ.get("QUICK", "") not in {"", "0"}
 
 
 def prepare_process() -> None:

@@ -25,6 +25,7 @@ from matplotlib.ticker import FuncFormatter
 from tests.bench.generator import Pace, closed_loop
 from tests.bench.open_loop import open_loop
 from tests.bench.places import default_model
+from tests.bench.process import is_quick
 from tests.bench.texts import Writer
 from tests.bench.wire import Request, post
 from tests.live.fleet import ROOT, Fleet, serving
@@ -162,7 +163,7 @@ def watched_fleet() -> Iterator[tuple[Fleet, Prometheus]]:
 
 
 def main() -> None:
-    phase_s = QUICK_S if os.environ.get("QUICK") else PHASE_S
+    phase_s = QUICK_S if is_quick() else PHASE_S
     with watched_fleet() as (fleet, prometheus):
         begin_s = time.time()
         load(fleet, phase_s)

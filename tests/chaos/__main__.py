@@ -5,7 +5,6 @@ Times are not judged in the short form, which has too few of them: CI runs it on
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -14,6 +13,7 @@ from app.fleet import threads
 
 threads.pin()
 
+from tests.bench.process import is_quick  # noqa: E402
 from tests.chaos.busy import full, hung, probes  # noqa: E402
 from tests.chaos.endings import orphans, terms, unread  # noqa: E402
 from tests.chaos.kills import kills  # noqa: E402
@@ -24,7 +24,7 @@ from tests.chaos.table import Row, drawn  # noqa: E402
 
 def main() -> None:
     """Run all, or those whose names hold one of the words given."""
-    quick = bool(os.environ.get("QUICK"))
+    quick = is_quick()
     times, window_s, rounds = (2, 2.0, 5) if quick else (10, 3.0, 60)
     faults: dict[str, Callable[[], Iterable[Row]]] = {
         "reload": lambda: [restarts("HUP", hang_up, times, window_s)],

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.bench import machine
-from tests.bench.process import PAGE_WIDTH, prepare_process
+from tests.bench.process import PAGE_WIDTH, is_quick, prepare_process
 from tests.bench.screen import Screen
 from tests.bench.service import ServiceFailedError
 from tests.study import outcome, store
@@ -109,7 +108,7 @@ def main() -> int:
     if arguments.report:
         kept = store.Store(arguments.report)
         return outcome.publish(kept, outcome.plan_of(kept), columns(), {}, console)
-    plan = QUICK if os.environ.get("QUICK", "") not in {"", "0"} else FULL
+    plan = QUICK if is_quick() else FULL
     plan = replace(plan, rounds=arguments.rounds or plan.rounds)
     chosen = [one for one in columns() if not arguments.only or any(text in one.name for text in arguments.only)]
     prepare_process()

@@ -1,4 +1,5 @@
-"""Imports run one way: version, settings, errors ← encoder, fleet ← server ← web ← app ← process, command."""
+"""Imports run one way: version, errors ← names, keys, wanted ← settings ← encoder, fleet ← server ← web ← app ← process,
+command."""
 
 from __future__ import annotations
 

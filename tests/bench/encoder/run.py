@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.bench.encoder.plan import FULL, QUICK, Plan
 from tests.bench.encoder.timing import Rounds, Seat, median_peaks, take_seats
 from tests.bench.encoder.workloads import Workload, workloads
 from tests.bench.places import RESULTS, default_model
+from tests.bench.process import is_quick
 from tests.bench.screen import Screen
 
 PAGE_WIDTH = 160
@@ -30,7 +30,7 @@ SHOWN = "22"
 
 def run() -> None:
     """Measure, write and print. Ends here if an engine gives other vectors than the rest."""
-    plan = QUICK if os.environ.get("QUICK", "") not in {"", "0"} else FULL
+    plan = QUICK if is_quick() else FULL
     console = Console(width=None if sys.stdout.isatty() else PAGE_WIDTH)
     began, facts = datetime.now(UTC), machine.machine_facts()
     console.print("Loading every engine and writing the texts.", highlight=False)

@@ -19,7 +19,7 @@ from .answers import json_response
 from .described import describes
 from .services import services
 
-routes = Blueprint("admin", __name__)
+routes = Blueprint("reload", __name__)
 _under_way = Lock()
 log = structlog.get_logger("serve-bert")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from app.encoder import Encoder
-from app.web import admin
+from app.web import reload
 from tests.conftest import Site
 
 KEY = {"Authorization": "Bearer k"}
@@ -21,7 +21,7 @@ def test_elsewhere_there_is_no_such_path(make_site: Callable[..., Site], environ
 
 def test_one_at_a_time(make_site: Callable[..., Site]) -> None:
     site = make_site(**SHARED)
-    with admin._under_way:
+    with reload._under_way:
         refused = site.client.post("/admin/reload", headers=KEY)
     assert refused.status_code == 409
     assert "another request is replacing the model" in refused.json["error"]
