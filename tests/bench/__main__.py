@@ -10,17 +10,18 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench import machine, outcome
-from tests.bench.arithmetic import core_peaks, path_peaks_gflops
+from tests.bench import outcome
 from tests.bench.asked import Requests
 from tests.bench.figures import median, median_visits, medians
 from tests.bench.peers import Peer, all_peers, onnx_runtime
-from tests.bench.places import RESULTS
 from tests.bench.plan import FULL, QUICK, Plan
-from tests.bench.process import PAGE_WIDTH, is_quick, prepare_process
 from tests.bench.screen import Screen
-from tests.bench.service import ServiceFailedError
 from tests.bench.visit import SameAsBeforeError, Visitor
+from tests.kit import machine
+from tests.kit.arithmetic import core_peaks, path_peaks_gflops
+from tests.kit.places import RESULTS
+from tests.kit.process import PAGE_WIDTH, is_quick, prepare_process
+from tests.kit.service import ServiceFailedError
 
 PEAK_S = 0.05
 

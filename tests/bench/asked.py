@@ -6,12 +6,12 @@ import hashlib
 import json
 import subprocess
 
-from tests.bench.arithmetic import Shape
 from tests.bench.peers import Peer
-from tests.bench.places import BENCH, ROOT, cached, default_model
-from tests.bench.service import environment
-from tests.bench.texts import Text, write_all
-from tests.bench.wire import CHECKED, Request, post
+from tests.kit.arithmetic import Shape
+from tests.kit.places import BENCH, ROOT, cached, default_model
+from tests.kit.service import environment
+from tests.kit.texts import Text, write_all
+from tests.kit.wire import CHECKED, Request, post
 
 
 class Requests:

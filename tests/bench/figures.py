@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from tests.bench.arithmetic import share_of_peak
-from tests.bench.generator import Load
-from tests.bench.open_loop import gives_way
+from tests.kit.arithmetic import share_of_peak
+from tests.kit.generator import Load
+from tests.kit.open_loop import gives_way
+from tests.kit.quantiles import percentile
 
 QUANTILES = [*range(100), 99.5, 99.9, 100]
 SAME_IN_ALL_ROUNDS = {"service", "case", "mode", "lengths", "load", "precision"}
@@ -65,16 +66,6 @@ class Visit:
     knee_per_s: float | None
     gave_way: bool = False
     """Else the knee lies higher than the highest rate."""
-
-
-def percentile(ordered: Sequence[float], percent: float) -> float | None:
-    """Between the two nearest of the ordered values; None of none."""
-    if not ordered:
-        return None
-    place = (len(ordered) - 1) * percent / 100
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
 def figures(

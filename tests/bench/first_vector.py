@@ -24,7 +24,7 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
-from tests.bench.service import free_port
+from tests.kit.service import free_port
 
 ROOT = Path(__file__).parents[2]
 LONGEST_S = 1800

@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from tests.bench.encoder.retrieval import LISTS, descriptions
-from tests.bench.places import default_model
-from tests.bench.process import prepare_process
+from tests.kit.places import default_model
+from tests.kit.process import prepare_process
 
 LINES, ROUNDS = int(os.environ.get("LINES", "10000")), int(os.environ.get("ROUNDS", "2"))
 OURS = {"serve-bert embed": [], "serve-bert embed, float32": ["--precision", "float32"]}

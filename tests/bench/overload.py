@@ -21,12 +21,13 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.generator import Load, Pace, closed_loop
-from tests.bench.open_loop import open_loop
-from tests.bench.places import default_model
-from tests.bench.process import is_quick
-from tests.bench.texts import Writer
-from tests.bench.wire import CHECKED, REFUSED, Request, post
+from tests.kit.generator import Load, Pace, closed_loop
+from tests.kit.open_loop import open_loop
+from tests.kit.places import default_model
+from tests.kit.process import is_quick
+from tests.kit.quantiles import of_any
+from tests.kit.texts import Writer
+from tests.kit.wire import CHECKED, REFUSED, Request, post
 from tests.live.fleet import Fleet, serving
 
 MAX_QUEUE_MS = 100
@@ -101,8 +102,7 @@ def interval(rounds: Sequence[Round], place: int) -> tuple[float, float]:
 
 def p99_ms(loads: Sequence[Load]) -> float:
     """Of all that were answered, from when they were sent."""
-    waits_ms = sorted((one.finished_s - one.started_s) * 1000 for load in loads for one in load.good)
-    return waits_ms[int(0.99 * len(waits_ms))] if waits_ms else float("nan")
+    return of_any([(one.finished_s - one.started_s) * 1000 for load in loads for one in load.good], 99)
 
 
 def lost(loads: Sequence[Load]) -> Counter[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.bench.generator import Pace
 from tests.bench.peers import Peer, Scope
+from tests.kit.generator import Pace
 
 STOP_S = 2
 EVERYONE: tuple[Scope, ...] = ("all", "variant", "slow")

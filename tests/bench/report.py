@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tests.bench.figures import Figures, Visit
-from tests.bench.texts import BATCH_TEXTS, LONG_TOKENS, SHORT_TOKENS
+from tests.kit.texts import BATCH_TEXTS, LONG_TOKENS, SHORT_TOKENS
 from tests.report.pages import Part, Picture
 from tests.report.setting import left_out, setting
 from tests.report.tables import Grid, number, percent

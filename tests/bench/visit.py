@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from tests.bench.arithmetic import core_peaks
 from tests.bench.asked import Requests
 from tests.bench.figures import Figures, Visit, figures, knee_per_s
-from tests.bench.generator import Load, Pace, closed_loop
-from tests.bench.open_loop import gives_way, open_loop
 from tests.bench.peers import Peer
 from tests.bench.plan import Case, Plan
 from tests.bench.screen import Screen
-from tests.bench.service import Service, ServiceFailedError, free_port
+from tests.kit.arithmetic import core_peaks
+from tests.kit.generator import Load, Pace, closed_loop
+from tests.kit.open_loop import gives_way, open_loop
+from tests.kit.service import Service, ServiceFailedError, free_port
 
 LOADED_S = 60.0
 WARM_CLIENTS = 20

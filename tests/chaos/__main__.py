@@ -13,13 +13,13 @@ from app.fleet import threads
 
 threads.pin()
 
-from tests.bench.process import is_quick  # noqa: E402
 from tests.chaos.busy import full, hung, probes  # noqa: E402
 from tests.chaos.endings import orphans, terms, unread  # noqa: E402
 from tests.chaos.kills import kills  # noqa: E402
 from tests.chaos.restarts import hand_over, hang_up, restarts  # noqa: E402
 from tests.chaos.slow import held, slow  # noqa: E402
 from tests.chaos.table import Row, drawn  # noqa: E402
+from tests.kit.process import is_quick  # noqa: E402
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from tests.chaos.clients import Clients, Seen
 from tests.chaos.table import Row
 from tests.chaos.tail import Tail
 from tests.live.fleet import Fleet, free_port, serving
-from tests.live.test_front import hanging
+from tests.live.hanging import hanging
 
 WORKERS = 10
 TIMEOUT_S = 3

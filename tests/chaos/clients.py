@@ -11,9 +11,10 @@ from typing import Any, Self
 
 import orjson
 
-from tests.bench.connection import Connection
-from tests.bench.generator import Driver, Sample
-from tests.bench.wire import CHECKED, Request, post
+from tests.kit.connection import Connection
+from tests.kit.generator import Driver, Sample
+from tests.kit.quantiles import of_any
+from tests.kit.wire import CHECKED, Request, post
 from tests.live.fleet import Fleet
 
 CLIENTS = 10
@@ -55,8 +56,7 @@ class Seen:
 
     def quantile_ms(self, share: float) -> float:
         """The wait that this share of the requests did not exceed."""
-        waits = self.waits_ms
-        return waits[min(int(share * len(waits)), len(waits) - 1)] if waits else float("nan")
+        return of_any(self.waits_ms, 100 * share)
 
     def __add__(self, other: Seen) -> Seen:
         return Seen([*self.samples, *other.samples])

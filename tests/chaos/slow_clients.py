@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.bench.wire import post
+from tests.kit.wire import post
 
 PAUSE_S = 0.5
 PATIENCE_S = 30.0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.fleet import Fleet, free_port, serving, wait_for
-from tests.live.test_front import begun, hanging
+from tests.live.hanging import begun, hanging
 
 MAX_QUEUE_MS = 300
 # A test's own, since the machine may be busy with others; tests/chaos/busy.py judges times.

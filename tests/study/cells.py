@@ -7,7 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.bench.figures import QUANTILES, percentile
+from tests.bench.figures import QUANTILES
+from tests.kit.quantiles import percentile
 from tests.study.load import Load
 
 

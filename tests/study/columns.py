@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from tests.bench.peers import Peer, ours, write_up
-from tests.bench.places import SERVING
+from tests.kit.places import SERVING
 
 Group = Literal["study", "ours", "torch"]
 ALL_KINDS = ("fixed", "short", "long", "mixed")

@@ -5,7 +5,7 @@ A finding whose configurations were not measured is left out, and a cause is nam
 
 from __future__ import annotations
 
-from tests.bench.texts import LONG_TOKENS, SHORT_TOKENS
+from tests.kit.texts import LONG_TOKENS, SHORT_TOKENS
 from tests.report.tables import number
 from tests.study.columns import CUT
 from tests.study.figures import Figures, Spread

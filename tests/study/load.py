@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from tests.bench.connection import Connection
-from tests.bench.generator import Driver, Sample, measuring
-from tests.bench.generator import Load as Window
-from tests.bench.wire import Request
+from tests.kit.connection import Connection
+from tests.kit.generator import Driver, Sample, measuring
+from tests.kit.generator import Load as Window
+from tests.kit.wire import Request
 
 
 @dataclass

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from tests.bench.asked import reference_vectors
-from tests.bench.places import default_model
-from tests.bench.texts import LONG_TOKENS, SHORT_TOKENS, Writer, write_all
-from tests.bench.wire import CHECKED, Request, post
+from tests.kit.places import default_model
+from tests.kit.texts import LONG_TOKENS, SHORT_TOKENS, Writer, write_all
+from tests.kit.wire import CHECKED, Request, post
 from tests.study.columns import CUT, Column
 
 FIXED_SEED = 1000

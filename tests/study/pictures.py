@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from tests.bench.figures import QUANTILES
-from tests.bench.texts import LONG_TOKENS, SHORT_TOKENS
+from tests.kit.texts import LONG_TOKENS, SHORT_TOKENS
 from tests.report.pages import Picture
 from tests.report.pictures import COLORS, save, tick
 from tests.report.tables import number

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import socket
 import threading
 import time
@@ -12,12 +13,13 @@ from contextlib import contextmanager
 import pytest
 
 from app.encoder import Checkpoint
-from tests.bench.arithmetic import Shape
-from tests.bench.figures import Figures, figures, knee_per_s, median, medians, percentile
-from tests.bench.generator import Load, Pace, Sample, closed_loop
-from tests.bench.open_loop import arrivals, gives_way, open_loop
-from tests.bench.texts import LONG_TOKENS, SHORT_TOKENS, Writer
-from tests.bench.wire import Answer, Request, fault, post, unchunk
+from tests.bench.figures import Figures, figures, knee_per_s, median, medians
+from tests.kit.arithmetic import Shape
+from tests.kit.generator import Load, Pace, Sample, closed_loop
+from tests.kit.open_loop import arrivals, gives_way, open_loop
+from tests.kit.quantiles import of_any, percentile
+from tests.kit.texts import LONG_TOKENS, SHORT_TOKENS, Writer
+from tests.kit.wire import Answer, Request, fault, post, unchunk
 
 VECTOR = [0.1, -0.2, 0.3]
 GOOD = json.dumps({"embeddings": [VECTOR]}).encode()
@@ -64,6 +66,8 @@ def server(reply: Reply, *, closes: bool = False) -> Iterator[int]:
 
 def test_percentiles_lie_between_neighbours() -> None:
     assert percentile([], 99) is None
+    assert math.isnan(of_any([], 99))
+    assert of_any([10.0, 0.0], 95) == pytest.approx(9.5)
     assert percentile([7.0], 99) == 7
     assert percentile([1.0, 2.0, 3.0], 50) == 2
     assert percentile([0.0, 10.0], 95) == pytest.approx(9.5)

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from app.encoder.native.forward import CALL_TOKENS
-from tests.bench.arithmetic import core_peaks
 from tests.bench.encoder import agreement, corpus
 from tests.bench.encoder.figures import Yardsticks, parts, share, timings
 from tests.bench.encoder.native import laid_out
 from tests.bench.encoder.timing import Visit
 from tests.bench.encoder.workloads import Workload
+from tests.kit.arithmetic import core_peaks
 
 NATIVE = {"float32": "native fast"}
 OWN = {"native fast": {"float32": 200.0}}

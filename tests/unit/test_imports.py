@@ -1,5 +1,7 @@
-"""Imports run one way: version, errors ← names, keys, wanted ← settings ← encoder, fleet ← server ← web ← app ← process,
-command."""
+"""Imports run one way, from right to left:
+
+version, errors ← names, keys, wanted ← settings ← encoder, fleet ← server ← web ← app ← process, command.
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tests.bench.places import SERVING
+from tests.kit.places import SERVING
 from tests.texts import real_texts
 
 COPYRIGHTS = Path("/usr/share/doc")

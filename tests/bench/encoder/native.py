@@ -14,7 +14,7 @@ from app.encoder.native.structs import Weights
 from app.encoder.native.tensorfile import TensorFile
 from tests.bench.encoder.contender import Call, CannotRunError, Contender
 from tests.bench.encoder.workloads import Workload
-from tests.bench.texts import SHORT_TOKENS
+from tests.kit.texts import SHORT_TOKENS
 
 
 def name_of(path: str) -> str:

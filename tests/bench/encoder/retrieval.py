@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from app.encoder import open_encoder, plan
-from tests.bench.places import default_model
+from tests.kit.places import default_model
 
 LISTS = Path("/var/lib/apt/lists")
 READER = "/usr/lib/apt/apt-helper"

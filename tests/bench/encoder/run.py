@@ -10,8 +10,6 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench import machine
-from tests.bench.arithmetic import Shape, core_peaks
 from tests.bench.encoder import corpus, fidelity, native
 from tests.bench.encoder.contender import CannotRunError
 from tests.bench.encoder.figures import Timing, Yardsticks, timings
@@ -20,9 +18,11 @@ from tests.bench.encoder.outcome import Outcome, publish
 from tests.bench.encoder.plan import FULL, QUICK, Plan
 from tests.bench.encoder.timing import Rounds, Seat, median_peaks, take_seats
 from tests.bench.encoder.workloads import Workload, workloads
-from tests.bench.places import RESULTS, default_model
-from tests.bench.process import is_quick
 from tests.bench.screen import Screen
+from tests.kit import machine
+from tests.kit.arithmetic import Shape, core_peaks
+from tests.kit.places import RESULTS, default_model
+from tests.kit.process import is_quick
 
 PAGE_WIDTH = 160
 SHOWN = "22"

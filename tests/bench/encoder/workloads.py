@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.bench.encoder.plan import Plan
-from tests.bench.texts import SPECIAL_TOKENS, Text, Writer
+from tests.kit.texts import SPECIAL_TOKENS, Text, Writer
 
 
 @dataclass(frozen=True)

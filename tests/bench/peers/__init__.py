@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tests.bench.places import BENCH, SERVICES, default_model
+from tests.kit.places import BENCH, SERVICES, default_model
 
 Scope = Literal["all", "variant", "slow"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.bench.peers import Peer
-from tests.bench.places import INFINITY, SERVICES, default_model, has_environment
+from tests.kit.places import INFINITY, SERVICES, default_model, has_environment
 
 
 def peers() -> list[Peer]:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.figures import Figures, Visit, figures
-from tests.bench.generator import Load, Sample
-from tests.bench.places import BENCH, ROOT, cached, default_model
-from tests.bench.service import environment
-from tests.bench.wire import Request, is_near
+from tests.kit.generator import Load, Sample
+from tests.kit.places import BENCH, ROOT, cached, default_model
+from tests.kit.service import environment
+from tests.kit.wire import Request, is_near
 
 NAME = "ONNX Runtime, no HTTP"
 

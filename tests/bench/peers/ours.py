@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.bench.peers import Peer, one_text_or_many
-from tests.bench.places import ROOT, SERVING
+from tests.kit.places import ROOT, SERVING
 
 
 def peers() -> list[Peer]:

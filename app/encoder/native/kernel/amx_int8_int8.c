@@ -8,7 +8,7 @@ BEGIN_TARGET("avx2,fma,avx512f,avx512bw,avx512bf16,amx-tile,amx-bf16,amx-int8")
 
 #define BFLOAT16 1
 #define DOT 1
-#include "int8_avx512.h"
+#include "integers_avx512.h"
 
 #define EIGHT 1
 #define SUMS_BEGIN_AS_RESIDUAL 0

@@ -6,7 +6,7 @@ BEGIN_TARGET("avx2,fma")
 #include "vector_avx2.h"
 
 #define DOT 0
-#include "int8_avx2.h"
+#include "integers_avx2.h"
 
 #define PATH avx2_int8
 #include "int8.inc"

@@ -6,7 +6,7 @@ BEGIN_TARGET("avx2,fma,avx512f,avx512bw,avx512vnni")
 #include "vector_avx512.h"
 
 #define DOT 0
-#include "int8_avx512.h"
+#include "integers_avx512.h"
 
 #define PATH avx512_vnni_int8
 #include "int8.inc"

@@ -1,6 +1,6 @@
 /* Eight integers beside vector_avx2.h. */
-#ifndef INT8_AVX2_H
-#define INT8_AVX2_H
+#ifndef INTEGERS_AVX2_H
+#define INTEGERS_AVX2_H
 
 #include "vector_avx2.h"
 

@@ -1,6 +1,6 @@
 /* Integers beside vector_plain.h, one at a time. */
-#ifndef INT8_PLAIN_H
-#define INT8_PLAIN_H
+#ifndef INTEGERS_PLAIN_H
+#define INTEGERS_PLAIN_H
 
 #include "vector_plain.h"
 

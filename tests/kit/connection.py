@@ -8,7 +8,7 @@ import socket
 import time
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
 
-from tests.bench.wire import Answer, Request, fault
+from tests.kit.wire import Answer, Request, fault
 
 RECEIVE_BYTES = 1 << 18
 

@@ -16,8 +16,8 @@ from itertools import cycle
 from pathlib import Path
 from selectors import DefaultSelector
 
-from tests.bench.connection import Connection
-from tests.bench.wire import Request
+from tests.kit.connection import Connection
+from tests.kit.wire import Request
 
 TIMEOUT_S = 30.0
 # A client whose request failed waits before the next, or a refused connection would be tried a million times.

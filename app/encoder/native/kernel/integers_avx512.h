@@ -1,6 +1,6 @@
 /* Sixteen integers beside vector_avx512.h: AVX512F, AVX512BW for bytes, AVX512_VNNI for their products. */
-#ifndef INT8_AVX512_H
-#define INT8_AVX512_H
+#ifndef INTEGERS_AVX512_H
+#define INTEGERS_AVX512_H
 
 #include "vector_avx512.h"
 

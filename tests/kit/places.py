@@ -14,8 +14,8 @@ BENCH = SERVING / "bench"
 INFINITY = SERVING / "bench-infinity"
 OPENVINO = SERVING / "bench-openvino"
 CACHE = BENCH / "cache"
-RESULTS = Path(__file__).parent / "results"
-SERVICES = Path(__file__).parent / "services"
+RESULTS = ROOT / "tests" / "bench" / "results"
+SERVICES = ROOT / "tests" / "bench" / "services"
 
 
 @cache

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tests.bench.places import INFINITY, ROOT, default_model
+from tests.kit.places import INFINITY, ROOT, default_model
 
 FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "asimd", "bf16")
 LIBRARIES = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from tests.bench.connection import Connection
-from tests.bench.generator import MOST_CONNECTIONS, Driver, Load, Pace, measuring, run
-from tests.bench.wire import Request
+from tests.kit.connection import Connection
+from tests.kit.generator import MOST_CONNECTIONS, Driver, Load, Pace, measuring, run
+from tests.kit.wire import Request
 
 # A service gives way where it answers less than this share of what is due, or where its slowest percent take longer.
 LEAST_GOODPUT = 0.95

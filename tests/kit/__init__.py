@@ -1,0 +1,1 @@
+"""How a service is run, asked and measured: what bench, study, chaos and the dashboard's picture share."""
