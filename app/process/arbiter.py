@@ -1,32 +1,29 @@
 """gunicorn's master, made to survive what befalls it: births that fail, reloads, a successor, its own end.
 
 Stock gunicorn stops the healthy workers when one cannot boot, ends when it cannot fork, stops the old before the new
-are ready, waits inside of a reload, and resets whoever waits at its end. This one never waits in its loop. All that is
-overridden stands in this class, written for BUILT_FOR; who is born and told to stop is said in app/fleet/succession.py.
+are ready, waits inside of a reload, and resets whoever waits at its end. This one never waits in its loop. All that
+is overridden stands in this class, written for BUILT_FOR; who is born and told to stop is said in
+app/fleet/succession.py; reloads, births, successors and the end have a module each beside this.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import socket
 import sys
 import time
-from collections.abc import Callable
 from typing import Any, Never
 
 import structlog
 from gunicorn.arbiter import Arbiter as Stock
 from gunicorn.workers import base
 
-from ..errors import ConfigurationError
 from ..fleet import boot, cores, logs, memory
 from ..fleet.heartbeat import Heartbeat
 from ..fleet.succession import Member, Succession
-from . import births, ending, forking, handover, notices, sockets
+from . import births, ending, forking, handover, notices, reload
 from .handover import Handover
-from .planner import Planner
+from .reload_child import ReloadChild
 
 BUILT_FOR = "27.0.1"
 log = structlog.get_logger("serve-bert")
@@ -38,7 +35,7 @@ class Arbiter(Stock):  # type: ignore[misc]
     LISTENERS: list[Any]
     reexec_pid: int
     handover: Handover | None
-    planner: Planner | None
+    reload_child: ReloadChild | None
 
     @classmethod
     def adopt(cls, server: Any) -> None:
@@ -48,7 +45,7 @@ class Arbiter(Stock):  # type: ignore[misc]
         server.succession = Succession()
         server.in_force = boot.in_force
         server.drain = None
-        server.planner = None
+        server.reload_child = None
         server.take = None
         server.handover = handover.inherited()
         server.is_halting = False
@@ -102,60 +99,14 @@ class Arbiter(Stock):  # type: ignore[misc]
                 return
             if pid == self.reexec_pid:
                 self._bury_successor(status)
-            elif self.planner and pid == self.planner.pid:
-                self._take_plan(self.planner, status)
+            elif self.reload_child and pid == self.reload_child.pid:
+                reload.finish(self, status)
             elif pid in self.WORKERS:
                 births.bury(self, self.WORKERS.pop(pid), status)
 
     def reload(self) -> None:
-        """Read everything anew. Nothing changes before a child has planned the model; what is refused leaves all."""
-        if self.drain:
-            return
-        self.stop_planner()
-        notices.reloading(self)
-        try:
-            _read(self.app.reload)
-            self.app.cfg.on_reload(self)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the fleet serves on
-            self._keep_all(error)
-
-    def plan_again(self, find: Callable[[], Any], take: Callable[[Any], None]) -> None:
-        """Do the long part of a reload in a child: `find`; then `take` what it found, and replace the workers."""
-        self.planner = Planner(find, lambda error: log.error("planning failed", **forking.told(error)))
-        self.take = take
-
-    def _take_plan(self, planner: Planner, status: int) -> None:
-        self.planner = None
-        new: list[Any] = []
-        try:
-            found = planner.found(status)
-            new = sockets.opened(self.LISTENERS, self.app.cfg, self.log)
-            self.take(found)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the fleet serves on
-            sockets.close([one for one in new if one not in self.LISTENERS])
-            self._keep_all(error)
-            return
-        self.setup(self.app)
-        self.log.reopen_files()
-        sockets.close([one for one in self.LISTENERS if one not in new])
-        self.LISTENERS, self.in_force = new, boot.in_force
-        _note_reload(self, is_done=True)
-        self.succession.replace_all(self.worker_age)
-
-    def _keep_all(self, error: BaseException) -> None:
-        """All stays as it was."""
-        self.app.cfg, boot.in_force = self.cfg, self.in_force
-        if boot.in_force:
-            logs.configure(boot.in_force[0])
-        log.error("reload refused", **forking.told(error))
-        notices.ready(self, f"reload refused: {error}")
-        _note_reload(self, is_done=False)
-
-    def stop_planner(self) -> None:
-        """Another reload, or the end, has overtaken it."""
-        if self.planner:
-            self.planner.stop()
-            self.planner = None
+        """HUP."""
+        reload.begin(self)
 
     def reexec(self) -> None:
         """Start a new master beside this one (USR2)."""
@@ -183,7 +134,7 @@ class Arbiter(Stock):  # type: ignore[misc]
         self.handover = None
         if status:
             log.error("successor ended", **forking.how(status))
-            _note_reload(self, is_done=False)
+            reload.note(self, is_done=False)
         else:
             log.info("successor ended", **forking.how(status))
 
@@ -218,24 +169,3 @@ class Arbiter(Stock):  # type: ignore[misc]
             self.pidfile.unlink()
         self.cfg.on_exit(self)
         sys.exit(exit_status)
-
-
-def _note_reload(arbiter: Arbiter, *, is_done: bool) -> None:
-    arbiter.metrics.reloads.labels("done" if is_done else "refused").inc()
-    arbiter.board.is_reload_refused = not is_done
-
-
-def _read(reload: Callable[[], None]) -> None:
-    """Read the configuration. Raises what refuses it.
-
-    gunicorn prints what is wrong with its file to standard error, and would wait for whoever reads that.
-    """
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said):
-            reload()
-    except SystemExit:
-        lines = said.getvalue().strip().splitlines() or ["it says no more"]
-        raise ConfigurationError(f"gunicorn's configuration: {lines[-1]}") from None
-    if boot.refused:
-        raise ConfigurationError(boot.refused)

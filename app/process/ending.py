@@ -11,7 +11,7 @@ import structlog
 from gunicorn.arbiter import Arbiter as Stock
 
 from ..fleet.drain import Drain
-from . import births, notices, sockets
+from . import births, notices, reload, sockets
 from .handover import LEAVES
 
 STOPS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
@@ -43,7 +43,7 @@ def begin(arbiter: Any, delay_s: float) -> None:
     if arbiter.drain:
         stop(arbiter, graceful=False)
         raise StopIteration
-    arbiter.stop_planner()
+    reload.overtake(arbiter)
     if _another_serves(arbiter):
         arbiter.board.is_handed_over = True
         raise StopIteration
@@ -62,7 +62,7 @@ def waiting(arbiter: Any) -> int:
 def stop(arbiter: Any, *, graceful: bool) -> None:
     """Tell the workers, close, and wait until all are gone: at most the grace time, or QUICK_S."""
     arbiter.is_halting = True
-    arbiter.stop_planner()
+    reload.overtake(arbiter)
     if arbiter.reexec_pid and _another_serves(arbiter):
         notices.succeeded(arbiter, arbiter.reexec_pid)
     if arbiter.handover:

@@ -16,7 +16,7 @@ from ..fleet.series import Store
 from ..server.handing import Handing
 from ..settings import Origin, Settings
 from ..version import VERSION
-from . import handover, second_address, sockets
+from . import handover, reload, second_address, sockets
 from .arbiter import Arbiter
 from .planning import Planning
 
@@ -71,7 +71,7 @@ class Master:
         self._check_workers(server.app.cfg)
         second_address.join(server.app.cfg, self._settings.admin_bind)
         boot.started = time.monotonic()
-        server.plan_again(self._planning.find, lambda checkpoint: self._take(server, checkpoint))
+        reload.find_in_child(server, self._planning.find, lambda checkpoint: self._take(server, checkpoint))
 
     def _take(self, server: Any, checkpoint: Checkpoint) -> None:
         before = server.plan.model.fingerprint

@@ -17,7 +17,7 @@ from .forking import how, is_expected
 MOST_BYTES = 1 << 24
 
 
-class Planner:
+class ReloadChild:
     """A child at work. Raises OSError where there can be none."""
 
     def __init__(self, work: Callable[[], Any], failed: Callable[[BaseException], object]) -> None:
