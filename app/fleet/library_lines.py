@@ -34,7 +34,7 @@ def told_in_fields(_logger: Any, _level: str, line: Any) -> Any:
     """A processor of structlog's, for a line of the logging module's."""
     record, values = line["_record"], line.pop("positional_args", ())
     if record.name.startswith(SENDER):
-        return line | {"event": "spans not sent", "reason": record.getMessage()[:REASON_CHARS]}
+        return line | {"event": "spans not sent", "reason": str(line["event"])[:REASON_CHARS]}
     event, names = KNOWN.get(record.msg, ("", ()))
     if not event or len(values) != len(names):
         return line | {"logger": record.name}

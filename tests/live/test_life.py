@@ -103,6 +103,8 @@ def test_a_port_in_use_is_told(checkpoint: Checkpoint) -> None:
         ran = subprocess.run(GUNICORN, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120)
     assert ran.returncode == 1
     said = told_at_the_end(ran.stderr)
+    waited = [line for line in map(json.loads, ran.stderr.splitlines()) if line["event"] == "waiting for an address"]
+    assert len(waited) == 1
     assert said == [f"cannot listen on 127.0.0.1:{environ['PORT']}: it is in use; PORT names another"]
 
 

@@ -71,6 +71,13 @@ def test_what_gunicorn_says_has_fields(
     assert line.items() >= expected.items()
 
 
+def test_what_the_sender_of_spans_says_is_one_event(capsys: pytest.CaptureFixture[str]) -> None:
+    gunicorns(BERT_LOG_FORMAT="json")
+    logging.getLogger("opentelemetry.exporter.otlp.proto.http").warning("Transient error %s", "no route")
+    line = json.loads(capsys.readouterr().err)
+    assert (line["event"], line["reason"]) == ("spans not sent", "Transient error no route")
+
+
 def test_what_gunicorn_says_twice_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     gunicorns(BERT_LOG_FORMAT="json")
     logging.getLogger("gunicorn.error").info("Hang up: %s", "Master")
