@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import ModelRefusedError, one_line
-from . import packaged
+from . import model_package
 
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?(@[\w./-]+)?")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -41,12 +41,12 @@ def locate(model: str, cache: Path | None = None) -> Source:
     path = Path(model).expanduser()
     if path.is_dir():
         return Source(path.resolve(), path.resolve().name, "")
-    distribution = packaged.installed(model)
+    distribution = model_package.installed(model)
     if distribution is None and model in PACKAGED:
-        distribution = packaged.fetched(model, cache)
+        distribution = model_package.fetched(model, cache)
     if distribution is not None:
         known = {"model.safetensors": PACKAGED[model]} if model in PACKAGED else {}
-        return Source(packaged.directory(distribution), model, f"{model} {distribution.version}", known)
+        return Source(model_package.directory(distribution), model, f"{model} {distribution.version}", known)
     if path.exists() or model.startswith(("/", ".", "~")) or not HUB_ID.fullmatch(model):
         raise ModelRefusedError(f"BERT_MODEL: {model!r} is no directory, no installed package and no hub id")
     return _from_hub(model)

@@ -62,7 +62,7 @@ class Arbiter(Stock):  # type: ignore[misc]
         most_loading = 1 if self.master_pid else cores.usable()
         step = self.succession.step(self.members(), self.num_workers, most_loading, time.monotonic())
         for worker in [one for one in self.WORKERS.values() if one.age in step.stops]:
-            births.tell(self, worker)
+            births.ask_to_stop(self, worker)
         for _ in range(step.births):
             self.spawn_worker()
         if step.is_complete:
@@ -120,7 +120,7 @@ class Arbiter(Stock):  # type: ignore[misc]
             if not self.reexec_pid:
                 handover.execute(self, others, master_pid)
         except OSError as error:
-            log.error("no successor", **forking.told(error))
+            log.error("no successor", **forking.error_facts(error))
             if os.getpid() != master_pid:
                 os._exit(1)
             return

@@ -40,7 +40,7 @@ def bear(arbiter: Any) -> int:
     except Exception as error:  # noqa: BLE001 - no process, no descriptor, a defect: the others serve on
         if worker:
             worker.tmp.close()
-        log.error("worker not born", **forking.told(error))
+        log.error("worker not born", **forking.error_facts(error))
         _failed(arbiter, arbiter.worker_age, Reason.UNBORN)
         return 0
     worker.pid = pid
@@ -76,7 +76,7 @@ def _lost(arbiter: Any, slot: int) -> dict[str, Any]:
     return {"requests_lost": count, **dict(zip(("request_id", "client", "path"), latest, strict=False))}
 
 
-def tell(arbiter: Any, worker: Any) -> None:
+def ask_to_stop(arbiter: Any, worker: Any) -> None:
     """Have a worker stop; on the board it reads that this is not somebody else's TERM."""
     worker.is_told = True
     arbiter.board.write(worker.slot, worker.pid, State.STOPPING)
@@ -114,4 +114,4 @@ def _live(arbiter: Any, worker: Any) -> None:
 
 
 def _could_not_serve(worker: Any, error: BaseException) -> None:
-    log.error("worker failed", slot=worker.slot, **forking.told(error))
+    log.error("worker failed", slot=worker.slot, **forking.error_facts(error))

@@ -94,7 +94,7 @@ def _is_shared(arbiter: Any) -> bool:
 def _tell_all(arbiter: Any, *, graceful: bool) -> None:
     for worker in list(arbiter.WORKERS.values()):
         if graceful:
-            births.tell(arbiter, worker)
+            births.ask_to_stop(arbiter, worker)
         else:
             arbiter.kill_worker(worker.pid, signal.SIGQUIT)
 

@@ -59,7 +59,7 @@ def is_expected(error: BaseException) -> bool:
     return isinstance(error, ConfigurationError | ModelRefusedError)
 
 
-def told(error: BaseException) -> dict[str, Any]:
+def error_facts(error: BaseException) -> dict[str, Any]:
     """An error for a log line: its words; of what nobody expected its class and place, too."""
     if is_expected(error):
         return {"reason": str(error)}

@@ -13,7 +13,7 @@ from ..errors import ConfigurationError, ModelRefusedError
 from ..fleet import board, boot, cores, facts, logs, metrics
 from ..fleet.processes import ProcessorTime
 from ..fleet.series import Store
-from ..server.handing import Handing
+from ..server.passing_on import Handing
 from ..settings import Origin, Settings
 from ..version import VERSION
 from . import handover, reload, second_address, sockets

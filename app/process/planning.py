@@ -14,7 +14,7 @@ from ..fleet import boot, inheritance
 from ..settings import Settings
 from ..web.lean import App
 from ..web.services import Services
-from .forking import told
+from .forking import error_facts
 from .rehearsal import rehearse
 
 # What gunicorn is asked to serve, in a checkout and once installed.
@@ -62,7 +62,7 @@ class Planning:
         except (ModelRefusedError, ConfigurationError) as error:
             log.error("model refused", reason=str(error))
         except Exception as error:  # noqa: BLE001 - no memory, a full disk, a defect: the master must live
-            log.error("planning failed", **told(error))
+            log.error("planning failed", **error_facts(error))
         else:
             server.plan, server.replacements = plan, server.board.replacements
             return

@@ -20,9 +20,9 @@ from ..fleet.metrics import Metrics, unseen
 from ..keys import named
 from ..server.admission import Admission
 from ..server.environ import Trust
-from ..server.handing import Comer, Handing
 from ..server.loop import Loop
 from ..server.parser import Limits
+from ..server.passing_on import Comer, Handing
 from ..server.terms import Patience, Terms
 from ..server.watch import Watch
 from ..settings import Settings

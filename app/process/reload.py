@@ -32,7 +32,7 @@ def begin(arbiter: Any) -> None:
 
 def find_in_child(arbiter: Any, find: Callable[[], Any], take: Callable[[Any], None]) -> None:
     """Do the long part in a child: `find`; then `take` what it found, and replace the workers."""
-    arbiter.reload_child = ReloadChild(find, lambda error: log.error("planning failed", **forking.told(error)))
+    arbiter.reload_child = ReloadChild(find, lambda error: log.error("planning failed", **forking.error_facts(error)))
     arbiter.take = take
 
 
@@ -74,7 +74,7 @@ def _keep_all(arbiter: Any, error: BaseException) -> None:
     arbiter.app.cfg, boot.in_force = arbiter.cfg, arbiter.in_force
     if boot.in_force:
         logs.configure(boot.in_force[0])
-    log.error("reload refused", **forking.told(error))
+    log.error("reload refused", **forking.error_facts(error))
     notices.ready(arbiter, f"reload refused: {error}")
     note(arbiter, is_done=False)
 

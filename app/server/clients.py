@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 from .connection import Connection
-from .refused import Refused
+from .http_faults import Refused
 from .terms import Patience
 
 # Who is slower than this, over a window of the client's time, is given up: an attack, or as good as gone.

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 
 from .connection import Connection
 from .environ import Head, base_environ
-from .handing import Comer, Handing
 from .parser import Parser
+from .passing_on import Comer, Handing
 from .proxied import Preface
 from .shedding import Shedding
 from .terms import Terms

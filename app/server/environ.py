@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 import httptools
 
-from .refused import Refused
+from .http_faults import Refused
 
 # Names of headers that clients really send are turned into WSGI's names once.
 KNOWN_NAMES = 256

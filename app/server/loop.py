@@ -21,8 +21,8 @@ from .connection import Connection
 from .crew import Crew
 from .desk import Desk
 from .door import Door, NoDescriptorError
-from .handing import Handing
 from .newcomers import NEWCOMER_S, Newcomers
+from .passing_on import Handing
 from .shedding import Shedding
 from .shift import Shift
 from .sorting import Sorting

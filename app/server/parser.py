@@ -10,8 +10,8 @@ from typing import Any
 import httptools
 
 from .environ import Head, Target, logged_path
+from .http_faults import Refused
 from .proxied import Preface
-from .refused import Refused
 
 # A head of more is refused, whatever its parts (nginx and others stop at 32 KiB), and so is a trailer or a chunk's
 # extension; by one piece more than that, for what is left of the piece in which it begins is not counted.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from gunicorn.asgi.parser import ParseError, PythonProtocol
 
 from .environ import Head
-from .refused import Refused
+from .http_faults import Refused
 
 LINE = b"PROXY "
 LINE_BYTES = 107

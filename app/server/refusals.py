@@ -15,7 +15,7 @@ from ..errors import ClientGoneError, OverloadedError, RequestError
 from ..fleet.logs import frames
 from ..fleet.metrics import METHODS, OTHER_METHOD, UNMATCHED
 from .environ import Environ, new_request_id, request_id_of
-from .refused import STATUSES, Refused
+from .http_faults import STATUSES, Refused
 from .terms import Host
 
 HEAD = "HTTP/1.1 {} {}\r\nConnection: close\r\nContent-Type: application/json\r\n"

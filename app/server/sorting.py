@@ -14,7 +14,7 @@ from .admission import Admission
 from .arrival import Arrival
 from .connection import Connection
 from .door import Door
-from .handing import Handing
+from .passing_on import Handing
 
 # As many as are dealt with in a few milliseconds, for the thread that answers may come back meanwhile.
 MOST_AT_ONCE = 64

@@ -29,8 +29,8 @@ from ..fleet.memory import tell_own
 from ..fleet.metrics import Metrics
 from ..fleet.traffic import Pace
 from .admission import Admission
-from .handing import Handing
 from .loop import Loop
+from .passing_on import Handing
 from .terms import terms_of
 from .watch import SHARE, Watch
 

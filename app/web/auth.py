@@ -9,7 +9,7 @@ from flask import Flask, Request, current_app
 from ..errors import UnauthorizedError
 from ..keys import named
 from ..settings import Settings
-from . import cors, described
+from . import cors, route_notes
 from .account import account
 
 METRICS = "metrics.metrics"
@@ -55,4 +55,4 @@ def _is_public(request: Request, settings: Settings) -> bool:
         return False
     if request.endpoint == METRICS:
         return settings.metrics_public
-    return described.of(current_app.view_functions[request.endpoint]).is_public
+    return route_notes.of(current_app.view_functions[request.endpoint]).is_public

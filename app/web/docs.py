@@ -7,9 +7,9 @@ from typing import Any
 from flask import Blueprint, Response, current_app, request
 
 from .answers import json_response
-from .described import describes
 from .openapi import description
 from .page import html
+from .route_notes import describes
 from .services import services
 
 routes = Blueprint("docs", __name__)

@@ -14,7 +14,7 @@ from ..encoder import ModelInfo
 from ..fleet.facts import of_limits
 from ..version import VERSION
 from .answers import json_response
-from .described import describes
+from .route_notes import describes
 from .services import Services, services
 
 routes = Blueprint("info", __name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from ..fleet.scrape import FleetCollector, render
-from .described import describes
+from .route_notes import describes
 from .services import services
 
 routes = Blueprint("metrics", __name__)

@@ -13,7 +13,7 @@ from werkzeug.routing import Rule
 
 from ..settings import Settings
 from ..version import VERSION
-from . import described
+from . import route_notes
 from .dialects import dialect_of
 
 MEANINGS = {
@@ -39,7 +39,7 @@ TAGS = {"ours": "serve-bert", "openai": "OpenAI", "tei": "Text Embeddings Infere
 def description(app: Flask, settings: Settings) -> dict[str, Any]:
     """The whole of it."""
     routes = [(rule, app.view_functions[rule.endpoint]) for rule in app.url_map.iter_rules()]
-    types = {type_ for rule, view in routes for type_ in [*described.of(view).types, dialect_of(rule.rule).type]}
+    types = {type_ for rule, view in routes for type_ in [*route_notes.of(view).types, dialect_of(rule.rule).type]}
     ordered = sorted(types, key=str)
     schemas, components = msgspec.json.schema_components(ordered, ref_template=f"#/components/schemas/{NAME}")
     schema_of = dict(zip(ordered, schemas, strict=True))
@@ -63,7 +63,7 @@ def description(app: Flask, settings: Settings) -> dict[str, Any]:
 
 
 def _operation(rule: Rule, view: Callable[..., Any], schema_of: dict[Any, Any], *, is_guarded: bool) -> dict[str, Any]:
-    told = described.of(view)
+    told = route_notes.of(view)
     # What it raises is for who reads the code; here the statuses say it.
     first, _, rest = re.sub(r" ?\bRaises [^.]*\.", "", getdoc(view) or "").partition("\n")
     answers: dict[str, Any] = {"200": {"description": MEANINGS[200], **_content(told.gives, schema_of)}}

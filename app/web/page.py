@@ -14,7 +14,7 @@ from flask import Blueprint, Response, abort, render_template, request
 from ..encoder import Encoder
 from ..errors import WrongModelError
 from ..version import VERSION
-from .described import describes
+from .route_notes import describes
 from .services import services
 
 routes = Blueprint("page", __name__, template_folder="templates")

@@ -6,7 +6,7 @@ import msgspec
 from flask import Blueprint, Response
 
 from .answers import json_response
-from .described import describes
+from .route_notes import describes
 from .services import services
 
 routes = Blueprint("probes", __name__)

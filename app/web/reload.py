@@ -16,7 +16,7 @@ from .. import settings as all_settings
 from ..encoder import MODEL_SETTINGS, open_encoder, verify_and_plan
 from ..errors import ConfigurationError, ModelRefusedError, ReloadRefusedError, ReloadUnderWayError
 from .answers import json_response
-from .described import describes
+from .route_notes import describes
 from .services import services
 
 routes = Blueprint("reload", __name__)

@@ -12,9 +12,9 @@ from typing import Any
 from app.errors import RequestError
 from app.server.admission import Admission
 from app.server.environ import Trust
-from app.server.handing import Handing
 from app.server.loop import Loop
 from app.server.parser import Limits
+from app.server.passing_on import Handing
 from app.server.terms import Patience, Terms
 from app.server.watch import LOOK, WAITED_S, Watch
 
@@ -105,12 +105,15 @@ class Served:
             return received(sock)
 
 
-def received(sock: socket.socket, pause_s: float = 0.5) -> bytes:
+def received(sock: socket.socket, pause_s: float = 0.5, until: bytes | None = None) -> bytes:
+    """All that comes until the connection ends, so long passes without a byte, or it ends with `until`."""
     sock.settimeout(pause_s)
     data = bytearray()
     try:
         while part := sock.recv(1 << 20):
             data += part
+            if until and data.endswith(until):
+                break
     except (TimeoutError, ConnectionResetError):
         pass
     return bytes(data)

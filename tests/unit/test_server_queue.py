@@ -17,7 +17,7 @@ from app.fleet.board import Board
 from app.fleet.traffic import ANSWERED, AT_WORK, GIVEN, MOST_RETRY_AFTER_S, TAKEN, WINDOW_S, Pace
 from app.server import watch
 from app.server.admission import TIMEOUT, Admission, timeout_s
-from app.server.handing import Comer, Handing
+from app.server.passing_on import Comer, Handing
 from app.server.shedding import whole_request
 from app.server.shift import AFTER_S, IDLE_S, TICK_S, Shift
 from app.server.sorting import probe_pattern

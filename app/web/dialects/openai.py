@@ -12,8 +12,8 @@ from msgspec import Meta
 from ...encoder import Embeddings, ModelInfo, Options
 from ...errors import NoSuchModelError
 from ..answers import json_response
-from ..described import describes
 from ..embedding import embed, respond, truncates
+from ..route_notes import describes
 from ..schemas import read_json
 from ..services import services
 from ..texts import Inputs, under

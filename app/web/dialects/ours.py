@@ -8,8 +8,8 @@ import msgspec
 from flask import Blueprint, Response
 
 from ...encoder import Options
-from ..described import describes
 from ..embedding import embed, respond, truncates
+from ..route_notes import describes
 from ..schemas import read_json_by_key
 from ..texts import NonEmptyTexts, under
 from . import tei_scores

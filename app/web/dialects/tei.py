@@ -13,8 +13,8 @@ from msgspec import Meta
 
 from ...encoder import Options, Side
 from ...errors import EmptyInputError
-from ..described import describes
 from ..embedding import embed, respond, truncates
+from ..route_notes import describes
 from ..schemas import read_json
 from ..texts import NOT_EMPTY, Inputs, NonEmpty, Texts, under
 

@@ -12,7 +12,7 @@ from flask import Blueprint, Response
 
 from ...errors import EmptyInputError, InvalidInputError, WrongModelError
 from ..account import account
-from ..described import describes
+from ..route_notes import describes
 from ..schemas import read_json
 from ..services import services
 from ..texts import NOT_EMPTY

@@ -10,8 +10,8 @@ from flask import Blueprint, Response
 from ...encoder import Piece
 from ...errors import InvalidInputError
 from ..answers import as_json, json_response
-from ..described import describes
 from ..embedding import bounds_of_request, say_where
+from ..route_notes import describes
 from ..schemas import read_json
 from ..services import services
 from ..texts import NOT_EMPTY, Ids, NonEmptyTexts, TokenId, check, under

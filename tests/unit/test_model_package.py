@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.encoder import packaged
+from app.encoder import model_package
 from app.encoder.source import PACKAGED, locate
 from app.errors import ModelRefusedError
 
@@ -41,7 +41,7 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def require(wheel: Path, monkeypatch: pytest.MonkeyPatch, sha256: str) -> None:
     lock = wheel.with_name("requirements.txt")
     lock.write_text(f"# A lock.\n{NAME}==1.0 \\\n    --hash=sha256:{sha256}\n")
-    monkeypatch.setattr(packaged, "REQUIREMENT", lock)
+    monkeypatch.setattr(model_package, "REQUIREMENT", lock)
 
 
 def test_it_is_fetched_once_without_what_it_asks_for(
@@ -84,5 +84,5 @@ def refused(cache: Path | None, why: str) -> None:
 
 
 def test_the_default_in_the_table_is_the_one_that_is_pinned() -> None:
-    pinned = packaged.REQUIREMENT.read_text().splitlines()[1].split("==")[0]
+    pinned = model_package.REQUIREMENT.read_text().splitlines()[1].split("==")[0]
     assert list(PACKAGED) == [pinned]

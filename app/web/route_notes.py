@@ -13,7 +13,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
+class RouteNotes:
     """What a route takes, gives and refuses."""
 
     takes: tuple[type[msgspec.Struct], ...]
@@ -42,14 +42,14 @@ def describes(
     refused = {*refuses} | (set(OF_BODIES) if takes else set()) | (set() if is_public else {401})
 
     def mark(view: View) -> View:
-        told = Description(takes, gives, tuple(sorted(refused)), example, is_public)
+        told = RouteNotes(takes, gives, tuple(sorted(refused)), example, is_public)
         view.described = told  # type: ignore[attr-defined]
         return view
 
     return mark
 
 
-def of(view: Callable[..., Any]) -> Description:
+def of(view: Callable[..., Any]) -> RouteNotes:
     """What a view was marked with. Raises AttributeError."""
-    found: Description = view.described  # type: ignore[attr-defined]
+    found: RouteNotes = view.described  # type: ignore[attr-defined]
     return found
