@@ -13,11 +13,10 @@ import structlog
 from .. import load_model, web
 from ..errors import ModelRefusedError
 from ..fleet import board, logs, metrics
-from ..server.admission import Admission
 from ..web import cors, failures
-from ..web.second_address import paths as never_refused
 from ..web.services import Services
 from . import second_address
+from .terms import terms_of
 
 # Of who is turned away, beside what every answer has.
 TOLD = ("X-Request-Id", "X-Queue-Time", "Retry-After")
@@ -45,10 +44,8 @@ def post_worker_init(worker: Any) -> None:
     web.join_worker(worker.wsgi)
     services = worker.wsgi.extensions[Services.NAME]
     worker.metrics = services.metrics
-    worker.body_bytes = services.settings.max_body_bytes
-    worker.client_timeout_s = services.settings.client_timeout_s
+    worker.terms = terms_of(worker.cfg, services.settings, worker.wsgi)
     worker.is_for_admin = lambda listener: second_address.is_at(listener, services.settings.admin_bind)
-    worker.admission = Admission(services.settings.max_queue_ms / 1000, never_refused(worker.wsgi))
     worker.tell, worker.routes = failures.told, worker.wsgi.paths
     worker.allow = lambda origin: cors.allowing(services.settings, origin, TOLD)
     services.queue_depth = worker.queue_depth

@@ -80,7 +80,7 @@ class Planning:
         if plan.native:
             web.join_worker(app)
             app.extensions[Services.NAME].encoder = encoder.guarded(encoder.open_encoder(plan), self._settings.lock)
-            rehearse(app)
+            rehearse(app, server.app.cfg)
             app.extensions[Services.NAME].encoder.let_go()
         self._assembled(server, app, is_whole=bool(plan.native))
 

@@ -12,23 +12,22 @@ import contextlib
 import io
 import socket
 import time
+from dataclasses import replace
+from typing import Any
 
 import structlog
 
 from ..errors import RequestError
 from ..fleet.metrics import Metrics, unseen
 from ..keys import named
-from ..server.admission import Admission
-from ..server.environ import Trust
 from ..server.loop import Loop
-from ..server.parser import Limits
 from ..server.passing_on import Comer, Handing
-from ..server.terms import Patience, Terms
 from ..server.watch import Watch
 from ..settings import Settings
-from ..web import failures, second_address
+from ..web import failures
 from ..web.lean import App
 from ..web.services import Services
+from .terms import terms_of
 
 # Python 3.11 specializes a function after 8 calls, and an instruction a few runs later.
 TIMES = 20
@@ -67,11 +66,16 @@ class Stage:
         return failures.told(path, error, request_id)
 
 
-def rehearse(app: App) -> None:
-    """Answer some requests whose metrics nobody reads, and log nothing. The application must have its model."""
+def rehearse(app: App, configuration: Any) -> None:
+    """Answer some requests whose metrics nobody reads, and log nothing. The application must have its model.
+
+    `configuration`: gunicorn's.
+    """
     services: Services = app.extensions[Services.NAME]
     statuses: set[bytes] = set()
-    loop, handing = _loop(Stage(app, services.metrics), app, services.settings)
+    terms = replace(terms_of(configuration, services.settings, app), threads=1)
+    handing = Handing()
+    loop = Loop(Stage(app, services.metrics), [], terms, Watch(0), handing)
     try:
         with contextlib.redirect_stderr(io.StringIO()), unseen():
             for number in range(TIMES):
@@ -82,15 +86,6 @@ def rehearse(app: App) -> None:
     if statuses != {b"HTTP/1.1 200 OK"}:
         shown = sorted(status.decode("latin-1") for status in statuses)
         log.warning("rehearsed requests were not all answered", statuses=shown)
-
-
-def _loop(stage: Stage, app: App, settings: Settings) -> tuple[Loop, Handing]:
-    limits = Limits(4094, 100, 8190, settings.max_body_bytes)
-    admission = Admission(settings.max_queue_ms / 1000, second_address.paths(app))
-    patience = Patience(settings.client_timeout_s, PATIENCE_S)
-    terms = Terms(limits, patience, 10, 1, Trust(["127.0.0.1"]), Trust([]), "off", admission)
-    handing = Handing()
-    return Loop(stage, [], terms, Watch(0), handing), handing
 
 
 def _ask(loop: Loop, handing: Handing, settings: Settings, *, again: bool) -> set[bytes]:

@@ -50,22 +50,6 @@ class Terms:
         return replace(self, threads=1, is_for_admin=True, admission=Admission(), traffic=nobodys_row())
 
 
-def terms_of(worker: Any, traffic: memoryview) -> Terms:
-    """What a worker of gunicorn's was told by its configuration, and by whoever forked it."""
-    cfg = worker.cfg
-    return Terms(
-        Limits(cfg.limit_request_line, cfg.limit_request_fields, cfg.limit_request_field_size, worker.body_bytes),
-        Patience(worker.client_timeout_s, cfg.keepalive),
-        cfg.worker_connections,
-        cfg.threads,
-        Trust(cfg.forwarded_allow_ips),
-        Trust(cfg.proxy_allow_ips),
-        cfg.proxy_protocol,
-        worker.admission,
-        traffic,
-    )
-
-
 class Host(Protocol):
     """The worker: its application (PEP 3333), what counts its refusals, and whether it goes on."""
 

@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from threading import Thread
 from typing import Any
 
@@ -28,10 +29,9 @@ from ..fleet.logs import flush, frames
 from ..fleet.memory import tell_own
 from ..fleet.metrics import Metrics
 from ..fleet.traffic import Pace
-from .admission import Admission
 from .loop import Loop
 from .passing_on import Handing
-from .terms import terms_of
+from .terms import Terms
 from .watch import SHARE, Watch
 
 HEARTBEAT_S = 1.0
@@ -44,12 +44,10 @@ class Worker(Stock):  # type: ignore[misc]
     """See the module. Who forks it sets what is annotated here, before `run`."""
 
     metrics: Metrics | None = None
-    body_bytes: int
-    client_timeout_s: float
+    terms: Terms
     handing: Handing
     is_for_admin: Callable[[Any], bool]
     """Whether one of `sockets` is the attendant's."""
-    admission: Admission
     tell: Callable[[str, RequestError, str], bytes]
     """See `Host`."""
     allow: Callable[[str], Iterable[tuple[str, str]]]
@@ -114,8 +112,8 @@ class Worker(Stock):  # type: ignore[misc]
         """
         watch = self.watch = Watch(self.cfg.timeout)
         self.pace = Pace(own_readiness().board.traffic)
-        self.admission.find_retry_after_s = lambda: self.pace.retry_after_s(self.queue_depth(), time.monotonic())
-        terms = terms_of(self, own_readiness().traffic)
+        self.terms.admission.find_retry_after_s = lambda: self.pace.retry_after_s(self.queue_depth(), time.monotonic())
+        terms = replace(self.terms, traffic=own_readiness().traffic)
         public, admin = self._listeners()
         self.loop = Loop(self, public, terms, watch, self.handing)
         attendant = Loop(self, admin, terms.of_attendant(), watch)

@@ -177,7 +177,8 @@ def test_what_is_inherited_is_whole_but_for_its_weights_and_a_reload_lets_it_go(
 ) -> None:
     monkeypatch.setattr(boot, "assembled", None)
     found = settings.load({"BERT_ENGINE": "native"})
-    planning, server = Planning(found), SimpleNamespace(app=SimpleNamespace(app_uri="app:create_app()"))
+    planning = Planning(found)
+    server = SimpleNamespace(app=SimpleNamespace(app_uri="app:create_app()", cfg=Config()))
     plan = encoder.verify_and_plan(found)
     planning._prepare(server, plan)
     app = server.app.callable

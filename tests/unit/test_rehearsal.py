@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gunicorn.config import Config
 
 from app import assemble, settings, web
 from app.encoder import Encoder
@@ -31,7 +32,7 @@ def rehearsed(encoder: Any, **environ: str) -> Services:
     web.join_worker(app)
     services: Services = app.extensions[Services.NAME]
     services.encoder = encoder
-    rehearsal.rehearse(app)
+    rehearsal.rehearse(app, Config())
     return services
 
 
