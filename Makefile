@@ -63,7 +63,7 @@ test-clients: $(TOOLS) $(KERNEL) $(CLIENTS) $(if $(filter-out 0,$(QUICK)),,$(MOR
 	@$(BIN)/python -m pytest tests/clients$(if $(filter-out 0,$(QUICK)),/test_clients.py) $(ARGS)
 
 test-page: $(TOOLS) $(KERNEL) $(PAGE) $(PAGE_JS) ## use the page in a browser, on a live fleet (wants chromium,
-##   chromium-driver and npm; half a minute)
+##   chromium-driver and npm; a minute)
 	@PYTHONPATH=$(call PURELIB,$(VENV)/page) $(BIN)/python -m pytest tests/page $(ARGS)
 
 page-pictures: $(TOOLS) $(KERNEL) $(PAGE) ## take the README's pictures of the page, in a minute and a half
