@@ -24,7 +24,7 @@ def named(keys: str) -> list[tuple[str, bytes]]:
 def check(keys: str, source: str) -> None:
     """Raise ConfigurationError if one is a name without its key, which anybody could guess, or a key without its name.
 
-    So does a template whose secret is empty come out: "search:${SECRET}".
+    A template whose secret is empty comes out so: "search:${SECRET}".
     """
     for number, one in enumerate(_split(keys), 1):
         if one.startswith(":") or one.endswith(":"):

@@ -10,7 +10,7 @@ from gunicorn.config import Config
 
 from app import assemble, settings, web
 from app.encoder import Encoder
-from app.process import rehearsal
+from app.process import _gunicorn_settings, rehearsal
 from app.web.services import Services
 
 
@@ -28,18 +28,31 @@ def descriptors() -> int:
 
 
 def rehearsed(encoder: Any, **environ: str) -> Services:
-    app = assemble(settings.load(environ))
+    found = settings.load(environ)
+    app, configuration = assemble(found), Config()
+    for name in ("keepalive", "proxy_protocol", "threads"):
+        configuration.set(name, _gunicorn_settings(found)[name])
     web.join_worker(app)
     services: Services = app.extensions[Services.NAME]
     services.encoder = encoder
-    rehearsal.rehearse(app, Config())
+    rehearsal.rehearse(app, configuration)
     return services
 
 
 KEYED = {"BERT_API_KEY": "search:one, two"}
 
 
-@pytest.mark.parametrize("environ", [{}, {"BERT_API_KEY": "one, two"}, KEYED, {"BERT_KEEP_ALIVE_S": "0"}])
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"BERT_API_KEY": "one, two"},
+        KEYED,
+        {"BERT_KEEP_ALIVE_S": "0"},
+        {"BERT_PROXY_PROTOCOL": "v1"},
+        {"BERT_STATE": "shared"},
+    ],
+)
 def test_it_is_answered_and_leaves_no_trace(
     real_encoder: Encoder, capfd: pytest.CaptureFixture[str], environ: dict[str, str]
 ) -> None:
