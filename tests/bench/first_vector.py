@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -24,10 +23,11 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
-from tests.kit.service import free_port
+from tests.kit.session import Session, free_port, wait_for
 
 ROOT = Path(__file__).parents[2]
 LONGEST_S = 1800
+END_S = 60
 HIDDEN = ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "XDG_CACHE_HOME", "HF_HOME", "WEB_CONCURRENCY", "HOST", "PORT")
 
 
@@ -98,17 +98,15 @@ def clone(checkout: Path, revision: str) -> None:
 def wait_for_vector(command: list[str], where: Path, environ: dict[str, str], port: int, log_path: Path) -> None:
     """Start it, ask until a vector comes, stop it. Exits with its log if none does."""
     with log_path.open("wb") as log:
-        process = subprocess.Popen(command, cwd=where, env=environ, stdout=log, stderr=log, start_new_session=True)
-    deadline = time.monotonic() + LONGEST_S
+        service = Session(command, environ, where, log)
     try:
-        while not vector(port):
-            if process.poll() is not None or time.monotonic() > deadline:
-                sys.exit(f"no vector came:\n{log_path.read_text()[-3000:]}")
-            time.sleep(0.05)
+        wait_for(lambda: vector(port) or service.process.poll() is not None, "a vector", LONGEST_S)
+        if service.process.poll() is not None:
+            sys.exit(f"it ended at start:\n{log_path.read_text()[-3000:]}")
+    except TimeoutError as error:
+        sys.exit(f"{error}:\n{log_path.read_text()[-3000:]}")
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        process.wait(60)
+        service.end(END_S)
 
 
 def vector(port: int) -> list[float] | None:

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.table import Table
 
+from tests.kit.fleet import Fleet, serving
 from tests.kit.generator import Load, Pace, closed_loop
 from tests.kit.open_loop import open_loop
 from tests.kit.places import default_model
@@ -28,7 +29,6 @@ from tests.kit.process import is_quick
 from tests.kit.quantiles import of_any
 from tests.kit.texts import Writer
 from tests.kit.wire import CHECKED, REFUSED, Request, post
-from tests.live.fleet import Fleet, serving
 
 MAX_QUEUE_MS = 100
 FACTORS = (1.5, 3.0, 10.0)

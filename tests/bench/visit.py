@@ -16,7 +16,8 @@ from tests.bench.screen import Screen
 from tests.kit.arithmetic import core_peaks
 from tests.kit.generator import Load, Pace, closed_loop
 from tests.kit.open_loop import gives_way, open_loop
-from tests.kit.service import Service, ServiceFailedError, free_port
+from tests.kit.service import Service, ServiceFailedError
+from tests.kit.session import free_port
 
 LOADED_S = 60.0
 WARM_CLIENTS = 20

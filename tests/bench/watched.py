@@ -22,13 +22,13 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter
 
+from tests.kit.fleet import Fleet, serving
 from tests.kit.generator import Pace, closed_loop
 from tests.kit.open_loop import open_loop
-from tests.kit.places import default_model
+from tests.kit.places import ROOT, default_model
 from tests.kit.process import is_quick
 from tests.kit.texts import Writer
 from tests.kit.wire import Request, post
-from tests.live.fleet import ROOT, Fleet, serving
 from tests.live.prometheus import Prometheus, panels, watching
 from tests.report.pictures import COLORS, save
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import tempfile
 import time
 from collections.abc import Mapping
@@ -12,8 +10,9 @@ from pathlib import Path
 from tests.chaos.clients import Clients, Seen
 from tests.chaos.table import Row
 from tests.chaos.tail import Tail
-from tests.live.fleet import Fleet, free_port, serving
-from tests.live.hanging import hanging
+from tests.kit.fleet import Fleet, serving
+from tests.kit.session import free_port
+from tests.live.hanging import begun, hanging
 
 WORKERS = 10
 TIMEOUT_S = 3
@@ -28,8 +27,8 @@ LONG = [" ".join(f"word{number}" for number in range(100))]
 class Asked:
     """The longest that each path took to answer, at an address."""
 
-    def __init__(self, port: int, most_ms: Mapping[str, int]) -> None:
-        self._port = port
+    def __init__(self, fleet: Fleet, most_ms: Mapping[str, int]) -> None:
+        self._fleet = fleet
         self._most_ms = most_ms
         self.longest_ms = dict.fromkeys(most_ms, 0.0)
         self.count = 0
@@ -37,7 +36,7 @@ class Asked:
     def ask(self) -> None:
         """Each path once."""
         for path in self._most_ms:
-            status, took_ms = _asked(self._port, "GET", path)
+            status, took_ms = _asked(self._fleet, path)
             assert status == 200
             self.longest_ms[path] = max(self.longest_ms[path], took_ms)
             self.count += 1
@@ -61,7 +60,7 @@ def probes(for_s: float) -> list[Row]:
     port = free_port()
     texts: list[str | list[str]] = [[f"{number} {one} {' '.join(LONG)}" for one in range(16)] for number in range(40)]
     with serving(workers=WORKERS, BERT_ADMIN_BIND=f"127.0.0.1:{port}") as fleet, Clients(fleet, 40, texts):
-        at = {"BERT_ADMIN_BIND": Asked(port, ADMIN_MS), "the service's own address": Asked(fleet.port, MAIN_MS)}
+        at = {"BERT_ADMIN_BIND": Asked(fleet.at(port), ADMIN_MS), "the service's own address": Asked(fleet, MAIN_MS)}
         time.sleep(2)
         until_s = time.monotonic() + for_s
         while time.monotonic() < until_s:
@@ -83,12 +82,12 @@ def full(for_s: float) -> Row:
         serving(workers=WORKERS, BERT_MAX_QUEUE_MS=str(MAX_QUEUE_MS)) as fleet,
         Clients(fleet, WORKERS, long, 120) as clients,
     ):
-        own = Asked(fleet.port, MAIN_MS)
+        own = Asked(fleet, MAIN_MS)
         time.sleep(2)
         until_s = time.monotonic() + for_s
         while time.monotonic() < until_s:
             own.ask()
-            status, took_ms = _asked(fleet.port, "POST", "/predict", b'{"text": "Hello"}')
+            status, took_ms = _asked(fleet, "/predict", {"text": "Hello"})
             refused, answered = refused + (status == 429), answered + (status == 200)
             late_ms = max(late_ms, took_ms) if status == 429 else late_ms
             time.sleep(1)
@@ -103,14 +102,10 @@ def full(for_s: float) -> Row:
     )
 
 
-def _asked(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, float]:
+def _asked(fleet: Fleet, path: str, body: dict[str, str] | None = None) -> tuple[int, float]:
     """Its status, and milliseconds."""
     began_s = time.perf_counter()
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
-    answer = connection.getresponse()
-    answer.read()
-    connection.close()
+    answer = fleet.ask(path, body)
     return answer.status, (time.perf_counter() - began_s) * 1000
 
 
@@ -144,8 +139,7 @@ def hung(times: int) -> Row:
 def _hang(fleet: Fleet) -> float:
     """Seconds from the request until the successor of its worker is ready."""
     tail, began_s = Tail(fleet), time.monotonic()
-    connection = http.client.HTTPConnection("127.0.0.1", fleet.port, timeout=30)
-    connection.request("POST", "/predict", json.dumps({"text": "hang"}), {"Content-Type": "application/json"})
+    connection = begun(fleet, "hang")
     tail.await_events("worker ready")
     took_s = time.monotonic() - began_s
     connection.close()

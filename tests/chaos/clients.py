@@ -12,10 +12,10 @@ from typing import Any, Self
 import orjson
 
 from tests.kit.connection import Connection
+from tests.kit.fleet import Fleet
 from tests.kit.generator import Driver, Sample
 from tests.kit.quantiles import of_any
 from tests.kit.wire import CHECKED, Request, post
-from tests.live.fleet import Fleet
 
 CLIENTS = 10
 LOST_WHEN_REUSED = "closed when reused"

@@ -14,7 +14,7 @@ from app import encoder
 from tests.chaos.clients import Clients
 from tests.chaos.table import Row
 from tests.chaos.tail import Tail
-from tests.live.fleet import Fleet, serving
+from tests.kit.fleet import Fleet, serving
 
 WORKERS = 10
 MOST_PAUSE_S = 5.0

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from tests.chaos.clients import Clients, Seen
 from tests.chaos.table import Row
 from tests.chaos.tail import Tail
-from tests.live.fleet import Fleet, is_running, serving, wait_for
+from tests.kit.fleet import Fleet, serving, wait_for
+from tests.kit.session import is_running
 
 WORKERS = 10
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.chaos.clients import Clients, Seen
 from tests.chaos.table import Row
-from tests.live.fleet import Fleet, serving
+from tests.kit.fleet import Fleet, serving
 
 WORKERS = 10
 # Few readers, for their large answers cost the workers' time, which the healthy would rightly wait for.

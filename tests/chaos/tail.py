@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.live.fleet import Fleet, wait_for
+from tests.kit.fleet import Fleet, wait_for
 
 
 class Tail:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.live.fleet import ROOT, Fleet
+from tests.kit.fleet import Fleet
+from tests.kit.places import ROOT
 from tests.texts import LANGUAGES
 
 PROGRAMS = Path(__file__).parent / "programs"

@@ -10,7 +10,7 @@ from sentence_transformers import SentenceTransformer
 
 from app.encoder import Checkpoint
 from tests.clients.clients import KEY, TEXTS
-from tests.live.fleet import Fleet, serving
+from tests.kit.fleet import Fleet, serving
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from tests.clients.clients import KEY, TEXTS, VENV, least_cosine, python
-from tests.live.fleet import ROOT, Fleet
+from tests.kit.fleet import Fleet
+from tests.kit.places import ROOT
 
 SAME = 0.9999
 LIBRARIES = VENV / "clients" / "lib"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.clients.clients import VENV, least_cosine, python, run
-from tests.live.fleet import Fleet
+from tests.kit.fleet import Fleet
 
 SAME = 0.9999
 

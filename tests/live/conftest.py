@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live.fleet import Fleet, serving
+from tests.kit.fleet import Fleet, serving
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.live.fleet import GUNICORN, ROOT, Fleet, serving
+from tests.kit.fleet import GUNICORN, Fleet, serving
+from tests.kit.places import ROOT
 
 HANGING = """
 import time

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.live.fleet import ROOT, Fleet, free_port, wait_for
+from tests.kit.fleet import Fleet, wait_for
+from tests.kit.places import ROOT
+from tests.kit.session import free_port
 
 FOLDER = ROOT / "config" / "prometheus"
 CONFIG, RULES = FOLDER / "prometheus.yml", FOLDER / "rules.yml"

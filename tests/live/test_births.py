@@ -18,7 +18,9 @@ from typing import Any
 import pytest
 
 from app.encoder import Checkpoint
-from tests.live.fleet import GUNICORN, ROOT, Fleet, environment, free_port, serving, wait_for
+from tests.kit.fleet import GUNICORN, Fleet, environment, serving, wait_for
+from tests.kit.places import ROOT
+from tests.kit.session import free_port
 
 # Our configuration, with one of its hooks failing while the flag is there.
 FAILING = """

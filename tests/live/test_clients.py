@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.live.fleet import Fleet
+from tests.kit.fleet import Fleet
 
 HERE = Path(__file__).parent / "clients"
 STATUSES = [413, 404, 415, 200, 200]

@@ -17,7 +17,9 @@ from pathlib import Path
 import pytest
 
 from app import settings
-from tests.live.fleet import GUNICORN, ROOT, Fleet, free_port, is_running, serving, wait_for
+from tests.kit.fleet import GUNICORN, Fleet, serving, wait_for
+from tests.kit.places import ROOT
+from tests.kit.session import free_port, is_running
 
 DEPLOY = ROOT / "config" / "deploy"
 
@@ -109,7 +111,7 @@ def in_front(fleet: Fleet, name: str, command: list[str], folder: Path, admin: i
     file.write_text(text.replace("port 9100", f"port {admin}"))
     with (folder / "log").open("w") as log:
         process = subprocess.Popen([*command, str(file)], stdout=log, stderr=log, cwd=folder)
-    proxy = Fleet(process, port, fleet.log_path)
+    proxy = fleet.at(port)
     try:
         wait_for(lambda: is_there(proxy), f"{name}: {(folder / 'log').read_text()}", timeout_s=20)
         yield proxy

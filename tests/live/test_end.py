@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.live.fleet import Fleet, is_running, serving, wait_for
+from tests.kit.fleet import Fleet, serving, wait_for
+from tests.kit.session import is_running
 
 # Different texts, for equal ones are computed once.
 LONG = {"text": [f"word{number} " * 300 for number in range(80)]}

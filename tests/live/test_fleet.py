@@ -15,7 +15,7 @@ import pytest
 
 from app.encoder import Checkpoint, Encoder
 from app.version import VERSION
-from tests.live.fleet import Fleet, wait_for
+from tests.kit.fleet import Fleet, wait_for
 from tests.texts import LANGUAGES
 
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from tests.kit.fleet import GUNICORN, Fleet, serving, wait_for
+from tests.kit.session import free_port
 from tests.kit.wire import post
-from tests.live.fleet import GUNICORN, Fleet, free_port, serving, wait_for
 from tests.live.hanging import begun, hanging
 
 
@@ -78,7 +79,7 @@ def test_a_stopping_worker_gives_up_what_it_cannot_finish(tmp_path: Path) -> Non
 def test_probes_and_metrics_are_answered_at_their_own_address_while_every_worker_hangs(tmp_path: Path) -> None:
     port = free_port()
     with hanging(tmp_path, BERT_ADMIN_BIND=f"127.0.0.1:{port}", BERT_GRACEFUL_TIMEOUT_S="2") as fleet:
-        admin = Fleet(fleet.process, port, fleet.log_path)
+        admin = fleet.at(port)
         clients = [begun(fleet, "hang") for _ in range(3)]
         for path in ("/livez", "/readyz", "/info", "/metrics"):
             assert admin.ask(path, timeout_s=10).status == 200
@@ -117,7 +118,7 @@ def test_the_second_address_comes_and_goes_with_a_reload(tmp_path: Path) -> None
     with serving(BERT_CONFIG=str(config)) as fleet:
         config.write_text(f'admin_bind = "127.0.0.1:{port}"')
         fleet.reload()
-        admin = Fleet(fleet.process, port, fleet.log_path)
+        admin = fleet.at(port)
         assert admin.ask("/readyz").status == 200
         assert fleet.ask("/predict", {"text": "Hello"}).status == 200
         config.write_text("")

@@ -25,7 +25,9 @@ from app.encoder import Checkpoint
 from app.encoder.native import build
 from app.version import VERSION
 from tests.kernel import has_kernel
-from tests.live.fleet import ROOT, environment, free_port, is_running, serving, wait_for
+from tests.kit.fleet import environment, serving, wait_for
+from tests.kit.places import ROOT
+from tests.kit.session import free_port, is_running
 
 pytestmark = [
     pytest.mark.long,

@@ -18,7 +18,9 @@ from app import encoder
 from app.encoder import Checkpoint, describing
 from tests.hub import COMMIT, REPOSITORY
 from tests.hub import serving as hub_serving
-from tests.live.fleet import GUNICORN, ROOT, environment, free_port, is_running, serving, wait_for
+from tests.kit.fleet import GUNICORN, environment, serving, wait_for
+from tests.kit.places import ROOT
+from tests.kit.session import free_port, is_running
 
 
 def refused_start(**environ: str) -> str:

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 
-from tests.live.fleet import Fleet, read_log, serving_unread, wait_for
+from tests.kit.fleet import Fleet, read_log, serving_unread, wait_for
 
 
 def test_nobody_reads_the_log() -> None:

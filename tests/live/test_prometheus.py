@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.fleet import ROOT, Fleet, wait_for
+from tests.kit.fleet import Fleet, wait_for
+from tests.kit.places import ROOT
 from tests.live.prometheus import CONFIG, DASHBOARD, RULES, RULES_TEST, panels, watching
 
 # CI installs Prometheus, and there its absence is a failure; elsewhere these tests are left out where it is missing.

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.fleet import Fleet, free_port, serving, wait_for
+from tests.kit.fleet import Fleet, serving, wait_for
+from tests.kit.session import free_port
 from tests.live.hanging import begun, hanging
 
 MAX_QUEUE_MS = 300
@@ -73,7 +74,7 @@ def test_while_all_are_busy_probes_are_answered_and_others_told_when_to_come_bac
 def test_who_waits_is_in_the_gauge_though_others_have_looked_at_him(tmp_path: Path) -> None:
     port = free_port()
     with all_busy(tmp_path, BERT_MAX_QUEUE_MS="0", BERT_ADMIN_BIND=f"127.0.0.1:{port}") as fleet:
-        admin = Fleet(fleet.process, port, fleet.log_path)
+        admin = fleet.at(port)
         waiting = [begun(fleet, "Hello") for _ in range(3)]
         for _ in range(5):
             wait_for(lambda: admin.metric("bert_queue_depth") == 3, "three wait", PATIENCE_S)

@@ -12,7 +12,8 @@ import sys
 
 import pytest
 
-from tests.live.fleet import ROOT, Fleet
+from tests.kit.fleet import Fleet
+from tests.kit.places import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONSOLE = re.findall(r"```console\n\$ (.*?)\n(.*?)```", README, flags=re.DOTALL)

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.live.fleet import GUNICORN, ROOT, environment, free_port, serving
+from tests.kit.fleet import GUNICORN, environment, serving
+from tests.kit.places import ROOT
+from tests.kit.session import free_port
 
 COMMAND = [sys.executable, "-m", "app"]
 SERVICE = {

@@ -18,7 +18,9 @@ from typing import Any
 import pytest
 
 from app.encoder import Checkpoint
-from tests.live.fleet import GUNICORN, ROOT, Fleet, environment, free_port, serving, wait_for
+from tests.kit.fleet import GUNICORN, Fleet, environment, serving, wait_for
+from tests.kit.places import ROOT
+from tests.kit.session import free_port
 from tests.study.replacing import KEY, Target, altered, name_model, replace_under_load
 
 AUTHORIZED: dict[str, Any] = {"Authorization": f"Bearer {KEY}"}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.encoder import Checkpoint
-from tests.live.fleet import Fleet, serving
+from tests.kit.fleet import Fleet, serving
 from tests.live.recorded import Record, ask, is_same, records
 from tests.live.tei_differences import DIFFERENCES
 

@@ -15,7 +15,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from tests.live.fleet import free_port, serving, wait_for
+from tests.kit.fleet import serving, wait_for
+from tests.kit.session import free_port
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 PARTS = ["decode", "encode", "forward", "tokenize"]

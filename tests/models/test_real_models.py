@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from tests.live.fleet import ROOT, serving
+from tests.kit.fleet import serving
+from tests.kit.places import ROOT
 from tests.texts import real_texts
 
 FETCHED = ROOT / ".venv" / "models"

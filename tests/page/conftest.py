@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live.fleet import Fleet, serving
+from tests.kit.fleet import Fleet, serving
 from tests.page.browser import Browser, running
 
 

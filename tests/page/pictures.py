@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.live.fleet import Fleet, serving
+from tests.kit.fleet import Fleet, serving
 from tests.page.browser import Browser, running
 
 FOLDER = Path(__file__).parent / "pictures"

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.fleet import ROOT, Fleet
+from tests.kit.fleet import Fleet
+from tests.kit.places import ROOT
 from tests.page.browser import Browser
 
 AXE = ROOT / ".venv" / "page-js" / "node_modules" / "axe-core" / "axe.min.js"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.fleet import ROOT, Fleet, serving
+from tests.kit.fleet import Fleet, serving
+from tests.kit.places import ROOT
 from tests.page.browser import Browser
 from tests.page.proxy import PREFIX, behind_a_prefix
 

@@ -10,13 +10,15 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
+
+from tests.kit.session import children, wait_for
 
 KEY = "the-study"
 CLIENTS = 10
@@ -53,12 +55,15 @@ class Target:
 
     def pids(self) -> set[int]:
         """The workers."""
-        return set(map(int, Path(f"/proc/{self.master_pid}/task/{self.master_pid}/children").read_text().split()))
+        return set(children(self.master_pid))
 
-    def ready(self) -> int:
-        """How many workers say that they are."""
-        lines = self.ask("GET", "/metrics")[2].decode().splitlines()
-        return int(float(next(line.split()[1] for line in lines if line.startswith("bert_workers_ready "))))
+    def is_all_new(self, before: set[int]) -> bool:
+        """Whether every worker is another one, and says that it is ready."""
+        with contextlib.suppress(OSError, http.client.HTTPException, StopIteration):
+            lines = self.ask("GET", "/metrics")[2].decode().splitlines()
+            ready = next(line.split()[1] for line in lines if line.startswith("bert_workers_ready "))
+            return not before & self.pids() and float(ready) == self.workers
+        return False
 
 
 @dataclass
@@ -180,17 +185,7 @@ def _replace(target: Target, model: Path) -> None:
         return
     before = target.pids()
     os.kill(target.master_pid, signal.SIGHUP)
-    _wait(lambda: not before & target.pids() and target.ready() == target.workers, "new processes")
-
-
-def _wait(met: Callable[[], bool], what: str) -> None:
-    until_s = time.monotonic() + SWITCH_S
-    while time.monotonic() < until_s:
-        with contextlib.suppress(OSError, http.client.HTTPException, StopIteration):
-            if met():
-                return
-        time.sleep(0.05)
-    raise RuntimeError(f"{what} did not come within {SWITCH_S:.0f} s")
+    wait_for(lambda: target.is_all_new(before), "new processes", SWITCH_S)
 
 
 def exchange(

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from tests.kit.places import default_model
-from tests.kit.service import Service, ServiceFailedError, free_port
+from tests.kit.service import Service, ServiceFailedError
+from tests.kit.session import free_port
 from tests.study.cells import Cell, Step, Visit, cell
 from tests.study.columns import Column
 from tests.study.load import counted

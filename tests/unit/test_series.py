@@ -20,7 +20,7 @@ from app.fleet.metrics import Metrics, Reason
 from app.fleet.processes import ProcessorTime
 from app.fleet.scrape import FleetCollector, render
 from app.fleet.series import SPILLED, Store
-from tests.live.fleet import wait_for
+from tests.kit.fleet import wait_for
 
 
 @pytest.fixture(autouse=True)

@@ -6,23 +6,25 @@ import contextlib
 import json
 import os
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
-from typing import Any
+from subprocess import Popen
+from typing import IO, Any
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.kit import session
+from tests.kit.places import ROOT
+from tests.kit.session import Session, children, free_port
+
 GUNICORN = [str(Path(sys.executable).parent / "gunicorn"), "app:create_app()"]
 START_S = 120
+END_S = 20
 
 
 @dataclass
@@ -36,13 +38,23 @@ class Answer:
         return json.loads(self.body)
 
 
-@dataclass
 class Fleet:
-    process: subprocess.Popen[bytes]
-    port: int
-    log_path: Path
-    master_pid: int = 0
-    seen_pids: set[int] = field(default_factory=set)
+    """Its master and its workers, and what they say."""
+
+    def __init__(self, running: Session, port: int, log_path: Path) -> None:
+        self._session = running
+        self.port = port
+        self.log_path = log_path
+        self.master_pid = running.pid
+
+    @property
+    def process(self) -> Popen[bytes]:
+        """The first: the master, as long as there was no USR2, and no `make` before it."""
+        return self._session.process
+
+    def at(self, port: int) -> Fleet:
+        """The same at another of its addresses."""
+        return Fleet(self._session, port, self.log_path)
 
     @property
     def url(self) -> str:
@@ -58,9 +70,7 @@ class Fleet:
 
     def workers(self) -> list[int]:
         """The master's children, youngest last."""
-        children = Path(f"/proc/{self.master_pid}/task/{self.master_pid}/children").read_text().split()
-        self.seen_pids |= set(map(int, children))
-        return [int(pid) for pid in children]
+        return children(self.master_pid)
 
     def reload(self, port_after: int = 0) -> None:
         """HUP, and wait until only new workers serve, on another port if it says so."""
@@ -101,21 +111,9 @@ class Fleet:
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
 def wait_for(met: Callable[[], Any], what: str, timeout_s: float = START_S) -> Any:
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        found = met()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"{what} did not happen within {timeout_s} s")
+    """What `met` returns, once that is true. Raises TimeoutError."""
+    return session.wait_for(met, what, timeout_s)
 
 
 def environment(port: int, **environ: str) -> dict[str, str]:
@@ -132,20 +130,11 @@ def serving(workers: int = 2, command: list[str] | None = None, cwd: Path = ROOT
     with tempfile.TemporaryDirectory() as folder:
         log_path = Path(folder) / "log"
         with log_path.open("wb") as log:
-            process = subprocess.Popen(
-                command or GUNICORN,
-                cwd=cwd,
-                env=environment(port, **({"WEB_CONCURRENCY": str(workers)} | environ)),
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        fleet = Fleet(process, port, log_path)
-        try:
-            wait_until_ready(fleet, workers)
+            running = _started(workers, port, environ, log, command or GUNICORN, cwd)
+        fleet = Fleet(running, port, log_path)
+        with _gone_afterwards(running):
+            _wait_until_ready(fleet, workers)
             yield fleet
-        finally:
-            stop(fleet)
 
 
 @contextmanager
@@ -155,21 +144,14 @@ def serving_unread(workers: int = 2, **environ: str) -> Iterator[tuple[Fleet, in
     os.set_blocking(reading, False)
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
-        process = subprocess.Popen(
-            GUNICORN,
-            cwd=ROOT,
-            env=environment(port, **({"WEB_CONCURRENCY": str(workers)} | environ)),
-            stderr=writing,
-            start_new_session=True,
-        )
+        running = _started(workers, port, environ, writing, GUNICORN, ROOT)
         os.close(writing)
-        fleet = Fleet(process, port, Path(folder) / "log", process.pid)
+        fleet = Fleet(running, port, Path(folder) / "log")
         try:
-            wait_for(lambda: b"all workers ready" in read_log(fleet, reading), "a start")
-            fleet.workers()
-            yield fleet, reading
+            with _gone_afterwards(running):
+                wait_for(lambda: b"all workers ready" in read_log(fleet, reading), "a start")
+                yield fleet, reading
         finally:
-            stop(fleet)
             os.close(reading)
 
 
@@ -181,7 +163,23 @@ def read_log(fleet: Fleet, reading: int) -> bytes:
     return fleet.log_path.read_bytes()
 
 
-def wait_until_ready(fleet: Fleet, workers: int) -> None:
+def _started(
+    workers: int, port: int, environ: dict[str, str], output: IO[bytes] | int, command: list[str], folder: Path
+) -> Session:
+    return Session(command, environment(port, **({"WEB_CONCURRENCY": str(workers)} | environ)), folder, output)
+
+
+@contextmanager
+def _gone_afterwards(running: Session) -> Iterator[None]:
+    """TERM to all of its processes; KILL to what is left of them after 20 s, which is a failure."""
+    try:
+        yield
+    finally:
+        left = running.end(END_S)
+    assert not left, f"still running: {left}"
+
+
+def _wait_until_ready(fleet: Fleet, workers: int) -> None:
     def ready() -> bool:
         assert fleet.process.poll() is None, f"the fleet ended at start:\n{fleet.log()[-3000:]}"
         return bool(fleet.events("all workers ready"))
@@ -189,24 +187,3 @@ def wait_until_ready(fleet: Fleet, workers: int) -> None:
     wait_for(ready, "all workers ready")
     fleet.master_pid = fleet.events("all workers ready")[0]["pid"]
     assert len(fleet.workers()) == workers
-
-
-def stop(fleet: Fleet) -> None:
-    """TERM to the process group; KILL to what is left of it after 20 s, which is a failure."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(fleet.process.pid, signal.SIGTERM)
-    try:
-        fleet.process.wait(20)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(fleet.process.pid, signal.SIGKILL)
-        fleet.process.wait()
-    left = [pid for pid in {fleet.master_pid, *fleet.seen_pids} - {0} if is_running(pid)]
-    assert not left, f"still running: {left}"
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
