@@ -15,7 +15,8 @@ from typing import Self, cast
 import numpy as np
 
 from ..encoder import Encoder, ModelInfo, Options, Plan, end_with_parent, open_encoder
-from ..errors import BulkError, RequestError, TextError
+from ..errors import BulkError
+from ..request_errors import RequestError, TextError
 from .reader import Chunk, Rejected, start_of
 
 # Chunks that are under way for each process: one in its hands, one that waits for it.

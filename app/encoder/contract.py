@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..errors import InvalidInputError
+from ..request_errors import InvalidInputError
 from .options import DEFAULT, Options, Text
 from .tokens import TextTokenizer
 

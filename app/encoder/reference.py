@@ -12,7 +12,8 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
-from ..errors import ModelRefusedError, NoTokensError, one_line
+from ..errors import ModelRefusedError, one_line
+from ..request_errors import NoTokensError
 from . import torch_loading
 from .checkpoint import Checkpoint
 from .description import Description, canonical, check_vocabulary, sha256_of

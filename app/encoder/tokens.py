@@ -8,7 +8,7 @@ from functools import cached_property
 
 from tokenizers import Tokenizer
 
-from ..errors import ForeignIdsError, NoTokensError, OptionError, TextError, TextTooLongError
+from ..request_errors import ForeignIdsError, NoTokensError, OptionError, TextError, TextTooLongError
 from .options import DEFAULT, Options, Side, Text
 from .pieces import Piece, pieces
 

@@ -12,7 +12,7 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerBase
 
-from ..errors import NoTokensError, OptionError, TextError, TextTooLongError, WrongModelError
+from ..request_errors import NoTokensError, OptionError, TextError, TextTooLongError, WrongModelError
 from .model import Model
 from .options import DEFAULT, Options, Text
 from .tokens import Prompts, TextTokenizer, TokenizedText

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 import transformers
 
-from ..errors import InvalidInputError, ModelRefusedError, one_line
+from ..errors import ModelRefusedError, one_line
+from ..request_errors import InvalidInputError
 from .checkpoint import Checkpoint
 from .contract import NO_BOUNDS, Bounds, Embeddings
 from .model import Model

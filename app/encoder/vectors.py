@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import BackendError, OptionError
+from ..request_errors import BackendError, OptionError
 from .options import Options
 
 

@@ -12,7 +12,7 @@ from gunicorn import util
 from gunicorn.errors import HaltServer
 
 from ..fleet.board import State
-from ..fleet.metrics import Reason
+from ..fleet.metrics.register import Reason
 from . import forking
 from .forking import how
 

@@ -12,7 +12,8 @@ import structlog
 
 from .. import load_model, web
 from ..errors import ModelRefusedError
-from ..fleet import board, logs, metrics
+from ..fleet import board, logs
+from ..fleet.metrics import rows
 from ..web import cors, failures
 from ..web.services import Services
 from . import second_address
@@ -32,7 +33,7 @@ def post_fork(server: Any, worker: Any) -> None:
     """First of all: take the slot's row of the board and its metrics."""
     worker.notify()  # starts the clock of `timeout`, which gunicorn otherwise starts once the worker runs
     board.join(server.board, worker.slot)
-    metrics.join(server.store, worker.slot)
+    rows.join(server.store, worker.slot)
     worker.plan = server.plan
     worker.handing = server.handing
     worker.handing.traffic = server.board.traffic.row(worker.slot)

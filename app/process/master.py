@@ -10,9 +10,10 @@ import structlog
 
 from ..encoder import Checkpoint
 from ..errors import ConfigurationError, ModelRefusedError
-from ..fleet import board, boot, cores, facts, logs, metrics
-from ..fleet.processes import ProcessorTime
-from ..fleet.series import Store
+from ..fleet import board, boot, cores, facts, logs
+from ..fleet.metrics import register
+from ..fleet.metrics.processes import ProcessorTime
+from ..fleet.metrics.series import Store
 from ..server.passing_on import Handing
 from ..settings import Origin, Settings
 from ..version import VERSION
@@ -44,7 +45,7 @@ class Master:
             Arbiter.adopt(server)
             # Slots for the old and the new workers of a reload, for some that are asked for (TTIN), and the master's.
             server.store = Store.inherited(2 * server.cfg.workers + 64, handover.heritage())
-            server.metrics = metrics.of_master(server.store)
+            server.metrics = register.of_master(server.store)
             self._planning.first(server)
         except (ConfigurationError, ModelRefusedError) as error:
             sys.exit(logs.last_words(error, self._settings.log_format))

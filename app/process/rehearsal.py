@@ -17,9 +17,10 @@ from typing import Any
 
 import structlog
 
-from ..errors import RequestError
-from ..fleet.metrics import Metrics, unseen
+from ..fleet.metrics.register import Metrics
+from ..fleet.metrics.rows import unseen
 from ..keys import named
+from ..request_errors import RequestError
 from ..server.loop import Loop
 from ..server.passing_on import Comer, Handing
 from ..server.terms import Patience

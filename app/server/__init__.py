@@ -15,7 +15,7 @@ refusals.py, a proxy's word about its client is read in proxied.py.
 The main thread is the attendant (worker.py): it hears signals, beats for the serving one while that is young at its
 present request (watch.py), and serves probes and metrics at an address of their own. While the serving thread is longer
 at a request than 20 ms, and another of its clients wants something, the attendant stands in (shift.py): it reads,
-writes and gives up, and what has come whole it passes to a worker that is free (passing_on.py). Once that has lasted it
+writes and gives up, and what has come whole it passes to a worker that is free (siblings.py). Once that has lasted it
 looks through the kernel's queue, too, for probes and for those who are too late (sorting.py). Between two calls of the
 kernel a long request looks up (watch.py) whether its client has gone, its time is over, or the worker has to end.
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..errors import DeadlineError, OverloadedError, RequestError
+from ..request_errors import DeadlineError, OverloadedError, RequestError
 from .environ import Environ
 
 TIMEOUT = "HTTP_X_REQUEST_TIMEOUT_MS"

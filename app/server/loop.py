@@ -4,7 +4,7 @@ A client that sends or reads slowly costs a descriptor and what it sent. The loo
 is free, for another worker may be idle, and keeps a connection only while nobody else waits: so ten workers share out
 what comes, as if each took one request at a time from one queue, though they know nothing of each other. While its
 thread is at a long request, the attendant stands in: it reads, writes, gives up who is overdue, passes requests that
-have come whole to other workers, and looks through the queue (sorting.py).
+have come whole to other workers, and looks through the queue (siblings.py).
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import os
 import select
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from .clients import Clients
 from .connection import Connection
@@ -25,6 +24,7 @@ from .newcomers import NEWCOMER_S, Newcomers
 from .passing_on import Handing
 from .shedding import Shedding
 from .shift import Shift
+from .siblings import Siblings
 from .sorting import Sorting
 from .terms import Host, Terms
 from .watch import Watch
@@ -53,7 +53,6 @@ class Loop:
         self._host = host
         self._terms = terms
         self._watch = watch
-        self._handing = handing
         self._poller = select.epoll()
         # The clients have a poller of their own, within the other, so that the attendant can wait for them alone.
         self._at_clients = select.epoll()
@@ -64,7 +63,8 @@ class Loop:
         shedding = Shedding(terms.admission, self._crew.refusals)
         self._door = Door(listeners, handing, terms, self._poller, shedding)
         self._desk = Desk(host, terms, self._clients, self._crew, self._door)
-        self._sorting = Sorting(self._door, handing, terms.admission, self._deal_with) if handing else None
+        sorting = Sorting(self._door, handing, terms.admission, self._deal_with) if handing else None
+        self._siblings = Siblings(host, self._clients, self._desk, handing, sorting)
         self._newcomers = Newcomers()
         self._next_sweep_s = 0.0
         self.is_awake = False
@@ -103,7 +103,7 @@ class Loop:
             for descriptor in self._door:
                 self._door.leave(descriptor)
             if self._host.has_siblings:
-                self._pass_on_all()
+                self._siblings.take_over()
             self._clients.part(time.monotonic() + PARTING_S)
         while self._clients and time.monotonic() < self._watch.stops_by_s:
             self.turn(0.1)
@@ -131,8 +131,8 @@ class Loop:
             self._desk.go_on_with_held()
             self._newcomers.forget()
             if is_full:
-                with self._nobody_to_answer():
-                    self._look_through()
+                with self._siblings.instead():
+                    self._siblings.look_through()
             self._sweep(min(wait_s, SWEEP_S))
         self._watch.rest()
 
@@ -145,11 +145,11 @@ class Loop:
         if wait_s:
             return wait_s
         try:
-            with self._nobody_to_answer():
+            with self._siblings.instead():
                 self._serve_clients()
                 self._desk.go_on_with_held()
                 if self._shift.away_s() > LOOK_AFTER_S:
-                    self._look_through()
+                    self._siblings.look_through()
                 self._sweep(SWEEP_S)
         finally:
             self._shift.leave()
@@ -164,33 +164,11 @@ class Loop:
         self._shift.wake = attendant.wake
         self._shift.bell = lambda wanted: poller.modify(clients, select.EPOLLONESHOT | (select.EPOLLIN * wanted))
 
-    @contextmanager
-    def _nobody_to_answer(self) -> Iterator[None]:
-        try:
-            self._desk.pass_on = self._handing.give if self._handing and self._host.is_serving else _keep
-            yield
-        finally:
-            self._desk.pass_on = None
-
-    def _look_through(self) -> None:
-        if self._sorting and self._host.is_serving:
-            try:
-                self._sorting.look_through()
-            except NoDescriptorError:
-                self._clients.give_up_one()
-
     def abandon(self) -> None:
         """By the attendant, before this process is ended: give others whoever can be given."""
         if self._shift.turn.acquire(blocking=False):
-            self._pass_on_all()
+            self._siblings.take_over()
             self._shift.turn.release()
-
-    def _pass_on_all(self) -> None:
-        """Whoever sends, or is kept: another worker can go on."""
-        give = self._handing.give if self._handing else _keep
-        for connection in self._clients:
-            if not (connection.is_working or connection.is_closing) and give(connection):
-                self._clients.close(connection)
 
     def _serve_clients(self) -> None:
         for descriptor, events in self._at_clients.poll(0):
@@ -225,11 +203,6 @@ class Loop:
             self._clients.give_up_one()
         self._clients.add(connection)
         self._desk.greet(connection)
-
-
-def _keep(_connection: Connection) -> bool:
-    """Nobody else takes it."""
-    return False
 
 
 def _nothing() -> None:

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import orjson
 import structlog
 
-from ..errors import ClientGoneError, OverloadedError, RequestError
 from ..fleet.logs import frames
-from ..fleet.metrics import METHODS, OTHER_METHOD, UNMATCHED
+from ..fleet.metrics.register import METHODS, OTHER_METHOD, UNMATCHED
+from ..request_errors import ClientGoneError, OverloadedError, RequestError
 from .environ import Environ, new_request_id, request_id_of
 from .http_faults import STATUSES, Refused
 from .terms import Host

@@ -6,9 +6,9 @@ from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from ..errors import RequestError
-from ..fleet.metrics import Metrics
+from ..fleet.metrics.register import Metrics
 from ..fleet.traffic import nobodys_row
+from ..request_errors import RequestError
 from .admission import Admission
 from .environ import Trust
 from .parser import Limits

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from threading import get_ident
 
-from ..errors import ClientGoneError, DeadlineError, NotReadyError, OverdueError
+from ..request_errors import ClientGoneError, DeadlineError, NotReadyError, OverdueError
 
 # A request's callable for whoever computes, between two steps. It raises what ends the request.
 LOOK = "serve-bert.look"

@@ -22,13 +22,13 @@ from typing import Any
 import structlog
 from gunicorn.workers.base import Worker as Stock
 
-from ..errors import RequestError
 from ..fleet.board import State, own_readiness
 from ..fleet.heartbeat import Heartbeat
 from ..fleet.logs import flush, frames
 from ..fleet.memory import tell_own
-from ..fleet.metrics import Metrics
+from ..fleet.metrics.register import Metrics
 from ..fleet.traffic import Pace
+from ..request_errors import RequestError
 from .loop import Loop
 from .passing_on import Handing
 from .terms import Terms

@@ -6,7 +6,7 @@ from flask import Flask
 
 from ..errors import ConfigurationError
 from ..fleet.board import own_readiness
-from ..fleet.metrics import of_process
+from ..fleet.metrics.register import of_process
 from ..settings import Settings
 from ..version import TRACING
 from . import (

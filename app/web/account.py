@@ -14,7 +14,7 @@ from typing import Any
 from flask import Request
 
 from ..encoder import Embeddings
-from ..errors import ClientGoneError, DeadlineError, RequestError
+from ..request_errors import ClientGoneError, DeadlineError, RequestError
 from .services import Services
 from .trace import Trace
 

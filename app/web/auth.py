@@ -6,8 +6,8 @@ import hmac
 
 from flask import Flask, Request, current_app
 
-from ..errors import UnauthorizedError
 from ..keys import named
+from ..request_errors import UnauthorizedError
 from ..settings import Settings
 from . import cors, route_notes
 from .account import account

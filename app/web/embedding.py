@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response
 
 from ..encoder import Bounds, Embeddings, Options, look_away
-from ..errors import InvalidInputError, OptionError, TextError
+from ..request_errors import InvalidInputError, OptionError, TextError
 from ..server.watch import LOOK
 from .account import account
 from .answers import json_response

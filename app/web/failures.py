@@ -7,8 +7,8 @@ import structlog
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from ..errors import BackendError, RequestError, UnauthorizedError
 from ..fleet.logs import frames
+from ..request_errors import BackendError, RequestError, UnauthorizedError
 from .account import account
 from .dialects import dialect_of
 

@@ -7,9 +7,9 @@ from typing import cast
 
 from flask import Flask, Request, current_app, request
 
-from ..errors import DeadlineError, HeaderError
 from ..fleet import logs
-from ..fleet.metrics import METHODS, OTHER_METHOD, UNMATCHED
+from ..fleet.metrics.register import METHODS, OTHER_METHOD, UNMATCHED
+from ..request_errors import DeadlineError, HeaderError
 from ..server.admission import TIMEOUT, timeout_s
 from ..server.environ import FOR_ADMIN, logged_path, request_id_of
 from ..server.watch import WAITED_S

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
-from ..errors import InvalidInputError
+from ..request_errors import InvalidInputError
 
 # How msgspec begins what names nothing but the schema.
 OF_THE_SCHEMA = ("Expected ", "Object missing ")

@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any
 
-from ..errors import MalformedBodyError
+from ..request_errors import MalformedBodyError
 
 HALF = re.compile("[\ud800-\udfff]")
 # A text in another encoding begins with one of these, or its first character, which is ASCII, has zeros beside it.

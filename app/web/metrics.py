@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from ..fleet.scrape import FleetCollector, render
+from ..fleet.metrics.scrape import FleetCollector, render
 from .route_notes import describes
 from .services import services
 

@@ -12,7 +12,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, render_template, request
 
 from ..encoder import Encoder
-from ..errors import WrongModelError
+from ..request_errors import WrongModelError
 from ..version import VERSION
 from .route_notes import describes
 from .services import services

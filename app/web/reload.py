@@ -14,7 +14,8 @@ from flask import Blueprint, Response
 
 from .. import settings as all_settings
 from ..encoder import MODEL_SETTINGS, open_encoder, verify_and_plan
-from ..errors import ConfigurationError, ModelRefusedError, ReloadRefusedError, ReloadUnderWayError
+from ..errors import ConfigurationError, ModelRefusedError
+from ..request_errors import ReloadRefusedError, ReloadUnderWayError
 from .answers import json_response
 from .route_notes import describes
 from .services import services

@@ -10,7 +10,7 @@ import msgspec
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from ..errors import BodyTooLargeError, InvalidInputError, MalformedBodyError, UnsupportedMediaTypeError
+from ..request_errors import BodyTooLargeError, InvalidInputError, MalformedBodyError, UnsupportedMediaTypeError
 from ..server.watch import LOOK
 from . import invalid, malformed
 from .account import account

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from flask import Flask, current_app
 
-from ..errors import WrongAddressError
+from ..request_errors import WrongAddressError
 from ..server.environ import FOR_ADMIN
 from . import info, metrics, probes
 from .account import account
@@ -26,4 +26,4 @@ def check_address() -> None:
     """Raise WrongAddressError for a request that came to the wrong address."""
     request = account().request
     if request.environ.get(FOR_ADMIN) and request.url_rule and request.blueprint not in ROUTES:
-        raise WrongAddressError
+        raise WrongAddressError(paths(current_app))

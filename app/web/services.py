@@ -9,10 +9,10 @@ from typing import ClassVar
 from flask import current_app
 
 from ..encoder import Encoder, replaced
-from ..errors import NotReadyError
 from ..fleet.board import Readiness, State
-from ..fleet.meters import Moves
-from ..fleet.metrics import Metrics
+from ..fleet.metrics.moves import Moves
+from ..fleet.metrics.register import Metrics
+from ..request_errors import NotReadyError
 from ..settings import Settings
 from .trace import Spans
 

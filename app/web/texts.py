@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from ..encoder import Text
-from ..errors import EmptyInputError, InvalidInputError, TooManyTextsError
+from ..request_errors import EmptyInputError, InvalidInputError, TooManyTextsError
 from ..settings import Settings
 
 TokenId = Annotated[int, Meta(ge=0, le=2**32 - 1)]

@@ -10,18 +10,18 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench import outcome
+from tests.bench import onnx_ceiling, outcome
 from tests.bench.asked import Requests
 from tests.bench.figures import median, median_visits, medians
-from tests.bench.peers import Peer, all_peers, onnx_runtime
+from tests.bench.peers import Peer, all_peers
 from tests.bench.plan import FULL, QUICK, Plan
-from tests.bench.screen import Screen
 from tests.bench.visit import SameAsBeforeError, Visitor
 from tests.kit import machine
 from tests.kit.arithmetic import core_peaks, path_peaks_gflops
 from tests.kit.places import RESULTS
 from tests.kit.process import PAGE_WIDTH, is_quick, prepare_process
 from tests.kit.service import ServiceFailedError
+from tests.report.screen import Screen
 
 PEAK_S = 0.05
 
@@ -61,17 +61,17 @@ class Run:
         self._planned_s += self._plan.visit_s(peer, number)
 
     def _ceiling(self, number: int) -> None:
-        name = onnx_runtime.NAME
+        name = onnx_ceiling.NAME
         if name in self.left_out:
             return
         self._screen.doing(f"round {number} of {self._plan.rounds}: {name}", self._planned_s)
         kinds = self._plan.kinds
         requests, peak = self._visitor.requests, core_peaks(self._visitor.peaks).get("float32")
         try:
-            found, visit = onnx_runtime.measure(
+            found, visit = onnx_ceiling.measure(
                 requests.unsent(kinds), requests.texts(kinds), self._plan.in_process_s, peak
             )
-        except onnx_runtime.CeilingFailedError as error:
+        except onnx_ceiling.CeilingFailedError as error:
             self._leave_out(name, str(error))
             return
         self._visitor.figures += found
@@ -88,7 +88,7 @@ def main() -> int:
     arguments = _arguments()
     if arguments.prepare:
         Requests()
-        onnx_runtime.exported()
+        onnx_ceiling.exported()
         return 0
     plan = QUICK if is_quick() else FULL
     plan = replace(plan, rounds=arguments.rounds or plan.rounds)

@@ -12,12 +12,12 @@ from tests.bench.asked import Requests
 from tests.bench.figures import Figures, Visit, figures, knee_per_s
 from tests.bench.peers import Peer
 from tests.bench.plan import Case, Plan
-from tests.bench.screen import Screen
 from tests.kit.arithmetic import core_peaks
 from tests.kit.generator import Load, Pace, closed_loop
 from tests.kit.open_loop import gives_way, open_loop
 from tests.kit.service import Service, ServiceFailedError
 from tests.kit.session import free_port
+from tests.report.screen import Screen
 
 LOADED_S = 60.0
 WARM_CLIENTS = 20

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench.screen import Screen
 from tests.kit import machine
 from tests.kit.process import PAGE_WIDTH, is_quick, prepare_process
 from tests.kit.service import ServiceFailedError
+from tests.report.screen import Screen
 from tests.study import outcome, store
 from tests.study.columns import Column, columns
 from tests.study.lock_cost import lock_us

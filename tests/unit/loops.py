@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from app.errors import RequestError
+from app.request_errors import RequestError
 from app.server.admission import Admission
 from app.server.environ import Trust
 from app.server.loop import Loop

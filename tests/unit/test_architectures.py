@@ -17,7 +17,8 @@ from tokenizers import Tokenizer
 
 from app import encoder as encoders
 from app.encoder import Checkpoint, Options
-from app.errors import InvalidInputError, ModelRefusedError, OptionError, TextError, WrongModelError
+from app.errors import ModelRefusedError
+from app.request_errors import InvalidInputError, OptionError, TextError, WrongModelError
 from tests.kernel import engine_here
 from tests.texts import LANGUAGES
 

@@ -22,7 +22,8 @@ from app.bulk.reader import CHUNK_LINES, Chunk, Place, Reader, Rejected, format_
 from app.bulk.work import Work
 from app.bulk.writer import Writer
 from app.encoder import Checkpoint, Embeddings, Encoder, ModelInfo, Options
-from app.errors import BackendError, ModelRefusedError, NoTokensError, TextTooLongError
+from app.errors import ModelRefusedError
+from app.request_errors import BackendError, NoTokensError, TextTooLongError
 from tests.kernel import has_kernel
 
 DIMENSION = 3

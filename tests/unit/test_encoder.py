@@ -16,7 +16,8 @@ from app import encoder as encoders
 from app.encoder import Bounds, Checkpoint, Encoder, Options, describing, proof
 from app.encoder.description import Description
 from app.encoder.torch_batches import positions_by_length
-from app.errors import ConfigurationError, ModelRefusedError, OverdueError, TextTooLongError
+from app.errors import ConfigurationError, ModelRefusedError
+from app.request_errors import OverdueError, TextTooLongError
 from tests.conftest import opened
 from tests.texts import real_texts
 

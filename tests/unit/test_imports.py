@@ -1,6 +1,7 @@
 """Imports run one way, from right to left:
 
-version, errors ← names, keys, wanted ← settings ← encoder, fleet ← server ← web ← app ← process, command.
+version, errors, request_errors ← names, keys, wanted ← settings ← encoder, fleet ← server ← web ← app
+← process, command.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path("app")
-BELOW = {"app.errors", "app.version", "app.names"}
+BELOW = {"app.errors", "app.request_errors", "app.version", "app.names"}
 SETTINGS = {"app.settings", "app.keys"}
 ALLOWED = {
     "app.version": set(),
     "app.errors": set(),
+    "app.request_errors": set(),
     "app.names": {"app.errors", "app.version"},
     "app.keys": {"app.errors"},
     "app.wanted": {"app.keys"},
@@ -46,6 +48,7 @@ FORBIDDEN = {
     "app.keys": HEAVY | {"flask"},
     "app.wanted": HEAVY | {"flask"},
     "app.errors": HEAVY | {"flask"},
+    "app.request_errors": HEAVY | {"flask"},
     "app.names": HEAVY | {"flask"},
     "app.version": HEAVY | {"flask"},
 }

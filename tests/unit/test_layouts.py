@@ -16,7 +16,8 @@ from app import encoder as encoders
 from app.encoder import describing, forms, proof
 from app.encoder.plan import HOW
 from app.encoder.reference import ODD, TEXTS
-from app.errors import ConfigurationError, ModelRefusedError, NoTokensError
+from app.errors import ConfigurationError, ModelRefusedError
+from app.request_errors import NoTokensError
 from tests.kernel import engine_here, has_kernel
 from tests.layouts.changes import TOKENS, in_file, tokenizer_part
 from tests.layouts.known import KNOWN_FORMS, LAYOUTS, UNSURE, T

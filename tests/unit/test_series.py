@@ -13,21 +13,21 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.fleet import metrics, series
 from app.fleet.board import Board
-from app.fleet.meters import Moves
-from app.fleet.metrics import Metrics, Reason
-from app.fleet.processes import ProcessorTime
-from app.fleet.scrape import FleetCollector, render
-from app.fleet.series import SPILLED, Store
+from app.fleet.metrics import register, rows, series
+from app.fleet.metrics.moves import Moves
+from app.fleet.metrics.processes import ProcessorTime
+from app.fleet.metrics.register import Metrics, Reason
+from app.fleet.metrics.scrape import FleetCollector, render
+from app.fleet.metrics.series import SPILLED, Store
 from tests.kit.fleet import wait_for
 
 
 @pytest.fixture(autouse=True)
 def plain_again() -> Iterator[None]:
-    before = prometheus_client.values.ValueClass, metrics._values, metrics._of_fleet
+    before = prometheus_client.values.ValueClass, rows._values, register._of_fleet
     yield
-    prometheus_client.values.ValueClass, metrics._values, metrics._of_fleet = before
+    prometheus_client.values.ValueClass, rows._values, register._of_fleet = before
 
 
 def page(found: Metrics) -> dict[str, float]:
@@ -44,8 +44,8 @@ def in_worker(store: Store, slot: int, *statuses: str) -> None:
     """A worker of this slot that answers such requests, and is killed."""
     child = os.fork()
     if child == 0:
-        metrics.join(store, slot)
-        found = metrics.of_process()
+        rows.join(store, slot)
+        found = register.of_process()
         for status in statuses:
             found.requests.labels("/r", "GET", status).inc()
             found.request_seconds.labels("/r", "2xx").observe(0.003)
@@ -55,13 +55,13 @@ def in_worker(store: Store, slot: int, *statuses: str) -> None:
 
 def test_one_page_for_all_processes_whoever_shows_it() -> None:
     store = Store(8)
-    master = metrics.of_master(store)
+    master = register.of_master(store)
     in_worker(store, 0, "200", "200")
     in_worker(store, 1, "200", "418")
     in_worker(store, 0, "200")  # the successor goes on
     master.restarts.labels(Reason.SIGNAL.value).inc(2)
-    metrics.join(store, 2)
-    own = metrics.of_process()
+    rows.join(store, 2)
+    own = register.of_process()
     assert own is master
     own.requests.labels("/r", "GET", "200").inc()
     shown = page(own)
@@ -90,7 +90,7 @@ def test_a_full_list_costs_the_series_and_nothing_else(monkeypatch: pytest.Monke
 
 def test_a_worker_beyond_the_rows_serves_uncounted(capsys: pytest.CaptureFixture[str]) -> None:
     store = Store(3)
-    metrics.join(store, 2)
+    rows.join(store, 2)
     found = Metrics()
     found.requests.labels("/r", "GET", "200").inc()
     assert "not counted" in "".join(capsys.readouterr())
@@ -98,8 +98,8 @@ def test_a_worker_beyond_the_rows_serves_uncounted(capsys: pytest.CaptureFixture
 
 
 def test_what_is_unseen_is_not_counted() -> None:
-    found = metrics.of_master(Store(2))
-    with metrics.unseen():
+    found = register.of_master(Store(2))
+    with rows.unseen():
         found.requests.labels("/r", "GET", "200").inc()
     counted = "bert_requests_total[('method', 'GET'), ('route', '/r'), ('status', '200')]"
     assert page(found)[counted] == 0
@@ -137,7 +137,7 @@ def test_a_predecessor_that_has_too_few_rows_keeps_its_numbers() -> None:
 def test_what_a_predecessor_labelled_otherwise_is_left_out() -> None:
     store = Store(2)
     series.value_class(store, 0)("counter", "bert_errors", "bert_errors_total", ("a", "b"), ("x", "y")).inc(5)
-    found = metrics.of_master(store)
+    found = register.of_master(store)
     assert not any(name.startswith("bert_errors_total") for name in page(found))
 
 
@@ -145,7 +145,7 @@ def test_what_a_predecessor_labelled_otherwise_is_left_out() -> None:
 @pytest.mark.parametrize("accept", ["", "application/openmetrics-text; version=1.0.0"])
 def test_the_page_is_the_library_s(accept: str, *, is_shared: bool) -> None:
     """Of the library of the lock, whose own attributes are read; to the number, in both formats."""
-    found = metrics.of_master(Store(3)) if is_shared else Metrics()
+    found = register.of_master(Store(3)) if is_shared else Metrics()
     found.requests.labels("/a", "GET", "200").inc(3)
     found.requests.labels('/"\\', "GET", "200").inc(1e17)
     for seconds in (0.0001, 0.3, 99.0):
@@ -237,7 +237,7 @@ HISTOGRAMS = [(series_of, amount) for series_of in ("shared", "plain") for amoun
 def test_what_is_moved_fast_is_what_the_library_would_move(kind: str, amount: float) -> None:
     """It reaches into the library's own attributes: here it is held to the locked version."""
     if kind == "shared":
-        metrics.join(Store(2), 0)
+        rows.join(Store(2), 0)
     fast, slow = Metrics(), Metrics()
     move = Moves(fast)
     for _ in range(3):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from app.errors import ClientGoneError, OverdueError
+from app.request_errors import ClientGoneError, OverdueError
 from app.server import clients
 from tests.unit.loops import BIG_BYTES, GET, received, serving, two_workers
 

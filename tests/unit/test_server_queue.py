@@ -12,9 +12,9 @@ from types import SimpleNamespace
 import pytest
 from structlog.testing import capture_logs
 
-from app.errors import ClientGoneError, DeadlineError, OverloadedError, RequestError
 from app.fleet.board import Board
 from app.fleet.traffic import ANSWERED, AT_WORK, GIVEN, MOST_RETRY_AFTER_S, TAKEN, WINDOW_S, Pace
+from app.request_errors import ClientGoneError, DeadlineError, OverloadedError, RequestError
 from app.server import watch
 from app.server.admission import TIMEOUT, Admission, timeout_s
 from app.server.passing_on import Comer, Handing

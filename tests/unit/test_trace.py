@@ -54,5 +54,6 @@ def test_what_cannot_be_read_is_none(told: str) -> None:
 
 def test_without_opentelemetry_the_start_ends_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "app.web.spans", None)
+    monkeypatch.delattr(sys.modules["app.web"], "spans", raising=False)  # where another test has imported it
     with pytest.raises(ConfigurationError, match="OpenTelemetry is not installed; `make tracing` brings it"):
         create_app(settings.load({"BERT_OTLP_ENDPOINT": "http://localhost:4318"}))

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ...errors import ModelRefusedError, OptionError
+from ...errors import ModelRefusedError
+from ...request_errors import OptionError
 from ..contract import NO_BOUNDS, Bounds, Embeddings
 from ..model import Model
 from ..options import DEFAULT, Options, Text

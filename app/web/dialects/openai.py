@@ -10,7 +10,7 @@ from flask import Blueprint, Response
 from msgspec import Meta
 
 from ...encoder import Embeddings, ModelInfo, Options
-from ...errors import NoSuchModelError
+from ...request_errors import NoSuchModelError
 from ..answers import json_response
 from ..embedding import embed, respond, truncates
 from ..route_notes import describes

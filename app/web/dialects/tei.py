@@ -12,7 +12,7 @@ from flask import Blueprint, Response
 from msgspec import Meta
 
 from ...encoder import Options, Side
-from ...errors import EmptyInputError
+from ...request_errors import EmptyInputError
 from ..embedding import embed, respond, truncates
 from ..route_notes import describes
 from ..schemas import read_json

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from flask import Blueprint, Response
 
-from ...errors import EmptyInputError, InvalidInputError, WrongModelError
+from ...request_errors import EmptyInputError, InvalidInputError, WrongModelError
 from ..account import account
 from ..route_notes import describes
 from ..schemas import read_json

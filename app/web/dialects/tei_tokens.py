@@ -8,7 +8,7 @@ import msgspec
 from flask import Blueprint, Response
 
 from ...encoder import Piece
-from ...errors import InvalidInputError
+from ...request_errors import InvalidInputError
 from ..answers import as_json, json_response
 from ..embedding import bounds_of_request, say_where
 from ..route_notes import describes

@@ -14,7 +14,7 @@ from sentence_transformers import SentenceTransformer
 from app.encoder import Checkpoint
 from tests.bench.encoder.contender import Call, CannotRunError, Contender
 from tests.bench.encoder.workloads import Workload
-from tests.bench.peers.onnx_runtime import CeilingFailedError, exported, exported_int8
+from tests.bench.onnx_ceiling import CeilingFailedError, exported, exported_int8
 
 BATCH_TEXTS = 32
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tests.bench.encoder.contender import Call, CannotRunError, Contender
 from tests.bench.encoder.workloads import Workload
-from tests.bench.peers.onnx_runtime import CeilingFailedError, exported, run
+from tests.bench.onnx_ceiling import CeilingFailedError, exported, run
 from tests.kit.places import OPENVINO, cached, default_model, has_environment
 
 # One thread, like everybody here; bfloat16 is a hint, which a processor without it may refuse. In int8 what is between

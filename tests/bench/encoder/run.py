@@ -18,11 +18,11 @@ from tests.bench.encoder.outcome import Outcome, publish
 from tests.bench.encoder.plan import FULL, QUICK, Plan
 from tests.bench.encoder.timing import Rounds, Seat, median_peaks, take_seats
 from tests.bench.encoder.workloads import Workload, workloads
-from tests.bench.screen import Screen
 from tests.kit import machine
 from tests.kit.arithmetic import Shape, core_peaks
 from tests.kit.places import RESULTS, default_model
 from tests.kit.process import is_quick
+from tests.report.screen import Screen
 
 PAGE_WIDTH = 160
 SHOWN = "22"

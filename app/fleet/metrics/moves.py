@@ -12,7 +12,7 @@ from typing import Any
 
 from prometheus_client import Counter, Histogram
 
-from .metrics import Metrics, status_class
+from .register import Metrics, status_class
 from .series import SharedValue
 
 Move = Callable[[float], None]

@@ -12,7 +12,7 @@ from pathlib import Path
 from prometheus_client import Counter
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from .board import Board
+from ..board import Board
 
 TICKS = os.sysconf("SC_CLK_TCK")
 # Of /proc/PID/stat behind the name.

@@ -1,23 +1,18 @@
 """The register of metrics: every series that requests and the master move.
 
-In a fleet each worker moves numbers of its own, in memory that all of them read (see series.py), by its slot, not its
-process: a successor goes on with its predecessor's, so that no counter falls. The master has the last row. No label
-ever comes from a client: routes are templates, methods a fixed set.
+No label ever comes from a client: routes are templates, methods a fixed set.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 
-import prometheus_client.values
-import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
-from prometheus_client.values import MutexValue
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from ..errors import ClientGoneError, DeadlineError, OverloadedError
-from .series import SharedValue, Store, value_class
+from ...request_errors import ClientGoneError, DeadlineError, OverloadedError
+from . import rows
+from .series import Store
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 BYTES = (64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216)
@@ -36,61 +31,22 @@ REMARKS = {
     "empty_texts": "Texts in which the tokenizer found nothing.",
 }
 """What is counted of each of `Embeddings.remarks`."""
-log = structlog.get_logger("serve-bert")
-
-# Numbers of many processes carry no creation times, so a single process shows none either: one page, one set of series.
-disable_created_metrics()  # type: ignore[no-untyped-call]
-# Not those that a PROMETHEUS_MULTIPROC_DIR of somebody else's asks for.
-prometheus_client.values.ValueClass = MutexValue
-_values: type[SharedValue] | None = None
 _of_fleet: Metrics | None = None
 
 
 def of_master(store: Store) -> Metrics:
     """Made once, before the fork: the master moves the last row with them, and each worker its slot's."""
     global _of_fleet  # noqa: PLW0603 - as with board.join
-    _keep_in(store)
+    rows.keep_in(store)
     found = _of_fleet = Metrics()
     for reason in Reason:
         found.restarts.labels(reason.value)
     return found
 
 
-def join(store: Store, slot: int) -> None:
-    """Move this slot's numbers from now on. Call it in the worker, right after the fork."""
-    values = _keep_in(store)
-    if slot < store.size - 1:
-        values.numbers = store.row(slot)
-    else:
-        values.numbers = store.nobodys_row()
-        log.warning("this worker's requests are not counted: the fleet is larger than at its start", slot=slot)
-
-
 def of_process() -> Metrics:
     """The fleet's, or new ones, where no master of ours forked this process."""
     return _of_fleet or Metrics()
-
-
-@contextmanager
-def unseen() -> Iterator[None]:
-    """What is moved meanwhile, nobody reads."""
-    if not _values:
-        yield
-        return
-    before, _values.numbers = _values.numbers, _values.store.nobodys_row()
-    try:
-        yield
-    finally:
-        _values.numbers = before
-
-
-def _keep_in(store: Store) -> type[SharedValue]:
-    """Have all numbers kept there."""
-    global _values  # noqa: PLW0603 - as with board.join
-    if not _values or _values.store is not store:
-        _values = value_class(store, store.size - 1)
-        prometheus_client.values.ValueClass = _values
-    return _values
 
 
 class Reason(enum.Enum):
@@ -116,8 +72,7 @@ class Metrics:
     """The series that requests move, and the master's."""
 
     def __init__(self) -> None:
-        self.store = _values.store if _values else None
-        """Where the numbers of all processes are; None in a process that no fleet of ours forked."""
+        self.store = rows.kept_in()
         registry = self.registry = CollectorRegistry()
         labels = ["route", "method", "status"]
         self.requests = Counter("bert_requests", "Requests answered.", labels, registry=registry)

@@ -14,7 +14,7 @@ from prometheus_client import Histogram
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from .metrics import FORMS, Metrics
+from .register import FORMS, Metrics
 
 # Kinds of `RequestError`, and what they are called there.
 FAILURES = {

@@ -12,12 +12,13 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from ..version import VERSION
-from . import cores, memory, processes
-from .board import Board
+from ...version import VERSION
+from .. import cores, memory
+from ..board import Board
+from . import processes
 from .exposition import Family
-from .metrics import Metrics
-from .tei_metrics import TeiCollector, renamed
+from .register import Metrics
+from .tei import TeiCollector, renamed
 
 # Of OpenMetrics' text.
 END = b"# EOF\n"
