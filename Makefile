@@ -23,6 +23,7 @@ SCRIPTED := $(VENV)/clients-js/.installed
 TRACED   := $(VENV)/.tracing-installed
 PAGE     := $(VENV)/page/.installed
 PAGE_JS  := $(VENV)/page-js/.installed
+RAY      := $(VENV)/ray/.installed
 MODELS   := $(VENV)/models/.fetched
 
 KERNEL_FLAGS = $$($(BIN)/python -c 'import runpy; print(*runpy.run_path("$(NATIVE)/build.py")["FLAGS"])')
@@ -30,8 +31,8 @@ KERNEL_FLAGS = $$($(BIN)/python -c 'import runpy; print(*runpy.run_path("$(NATIV
 .DEFAULT_GOAL := help
 # The kernel is compiled while packages are fetched.
 MAKEFLAGS += --jobs=2
-.PHONY: help install run test test-long test-models test-clients test-page page-pictures lint bench bench-encoder
-.PHONY: bench-overload study chaos dashboard tracing fuzz settings wheel lock clean
+.PHONY: help install run test test-long test-models test-clients test-page page-pictures test-ray lint bench
+.PHONY: bench-encoder bench-ray bench-overload study chaos dashboard tracing fuzz settings wheel lock clean
 
 # Before anything is fetched for a name that is none.
 ifneq ($(filter-out auto native sentence-transformers,$(ENGINE)),)
@@ -69,6 +70,9 @@ test-page: $(TOOLS) $(KERNEL) $(PAGE) $(PAGE_JS) ## use the page in a browser, o
 page-pictures: $(TOOLS) $(KERNEL) $(PAGE) ## take the README's pictures of the page, in a minute and a half
 	@PYTHONPATH=$(call PURELIB,$(VENV)/page) $(BIN)/python -m tests.page.pictures
 
+test-ray: $(TOOLS) $(KERNEL) $(RAY) ## embed on a Ray cluster of two nodes, kill it, resume, in three minutes
+	@$(VENV)/ray/bin/python -m pytest tests/cluster $(ARGS)
+
 lint: $(TOOLS) ## check style and types: ruff, mypy --strict, and of the kernel clang-format and clang-tidy
 	@$(BIN)/ruff check --config config/ruff.toml .
 	@$(BIN)/ruff format --config config/ruff.toml --check .
@@ -88,6 +92,10 @@ bench-encoder: $(BENCH) $(KERNEL) ## measure the engines beside each other witho
 ##   (QUICK=1: under three)
 	@$(MAKE) --no-print-directory $(OPENVINO) || echo 'OpenVINO is left out: its environment cannot be installed.'
 	@exec $(VENV)/bench/bin/python -m tests.bench.encoder
+
+bench-ray: $(TOOLS) $(KERNEL) $(RAY) ## embed a dictionary on two Ray nodes, beside the local way and Ray with
+##   sentence-transformers, 25 minutes (wants dict-gcide; QUICK=1: two)
+	@exec $(VENV)/ray/bin/python -m tests.cluster
 
 bench-overload: $(TOOLS) $(KERNEL) ## ask for more than can be answered, and tell what is, in five minutes
 ##   (QUICK=1: half of one; TOKENS=22)
@@ -187,7 +195,7 @@ define SEES_SERVING
 echo $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') > $(PURELIB)/serve-bert.pth
 endef
 
-$(BENCH) $(INFINITY) $(OPENVINO) $(PAGE): $(VENV)/%/.installed: config/requirements-%.txt $(WHOLE)
+$(BENCH) $(INFINITY) $(OPENVINO) $(PAGE) $(RAY): $(VENV)/%/.installed: config/requirements-%.txt $(WHOLE)
 	@echo 'Installing config/requirements-$*.txt into $(@D): some 250 MB, once, in a minute.'
 	@rm -rf $(@D)
 	@$(BIN)/python -m venv $(@D)

@@ -59,6 +59,9 @@ def main() -> None:
     write("requirements-dev.txt", "requirements-dev.in", tools)
     page = resolve("requirements-page.in", "-c", str(HERE / "requirements-dev.txt"))
     write("requirements-page.txt", "requirements-page.in", without(page, light + tools))
+    known = [f"-c{HERE / name}" for name in ("requirements.txt", "requirements-torch.txt", "requirements-dev.txt")]
+    ray = [block for block in resolve("requirements-ray.in", *known) if not CUDA.match(block)]
+    write("requirements-ray.txt", "requirements-ray.in", without(ray, light + anywhere + tools))
     write("requirements-models.txt", "requirements-models.in", resolve("requirements-models.in", "--no-deps"))
     for name in ("clients", "clients-more"):
         write(f"requirements-{name}.txt", f"requirements-{name}.in", resolve(f"requirements-{name}.in"))

@@ -17,7 +17,8 @@ import numpy as np
 from ..encoder import Encoder, ModelInfo, Options, Plan, end_with_parent, open_encoder
 from ..errors import BulkError
 from ..request_errors import RequestError, TextError
-from .reader import Chunk, Rejected, start_of
+from .reader import Chunk, Rejected
+from .records import start_of
 
 # Chunks that are under way for each process: one in its hands, one that waits for it.
 AHEAD = 2

@@ -1,4 +1,4 @@
-"""Lines of a file to chunks of texts with their ids; what cannot be a text is set aside with the reason.
+"""Records of a file to chunks of texts with their ids; what cannot be a text is set aside with the reason.
 
 A chunk ends after so many lines or bytes, counted from its own beginning: whoever reads on from a place where a chunk
 ended gets the same chunks as whoever read on.
@@ -6,20 +6,28 @@ ended gets the same chunks as whoever read on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import BinaryIO, Literal
 
 import msgspec
 
-Id = int | str
-Format = Literal["lines", "jsonl"]
+from ..errors import BulkError
+from . import records
+from .records import BYTE_ORDER_MARK, Id, NoTextError, Record, start_of
+
+Format = Literal["lines", "jsonl", "csv", "tsv"]
 CHUNK_LINES = 128
 CHUNK_BYTES = 1 << 15
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-START_CHARS = 80
-JSON_SUFFIXES = (".jsonl", ".ndjson", ".jsonlines")
+SUFFIXES: dict[str, Format] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".jsonlines": "jsonl",
+    ".csv": "csv",
+    ".tsv": "tsv",
+}
+DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -54,15 +62,11 @@ class Chunk:
     rejected: list[Rejected] = field(default_factory=list)
 
 
-class _RejectedError(Exception):
-    """Why a line gives no text."""
-
-
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A file of texts: a text a line, or a JSON object a line with the text in a named field.
+    """A file of texts: a text a line, or a JSON object a line or a row of a CSV, with the text in a named field.
 
-    An id is a named field of the object, else the line's number. Empty lines give nothing, but count.
+    An id is a named field, else the number of the line, or of a row's first line. Empty lines give nothing, but count.
     """
 
     path: Path
@@ -76,99 +80,81 @@ class Reader:
     def chunks(self, start: Place = Place()) -> Iterator[Chunk]:  # noqa: B008 - frozen
         """All chunks from a place on where a chunk ended. Raises OSError if the file cannot be read."""
         with self.path.open("rb") as file:
-            file.seek(start.offset)
-            place = start
-            while True:
-                chunk = self._chunk(file, place)
-                if chunk.end == place:
-                    return
-                place = chunk.end
-                yield chunk
+            yield from self.read(file, start)
 
-    def _chunk(self, file: BinaryIO, place: Place) -> Chunk:
-        chunk, offset, number = Chunk(place), place.offset, place.line
-        while number - place.line < CHUNK_LINES and offset - place.offset < CHUNK_BYTES:
-            line = file.readline(self.max_line_bytes + 1)
-            if not line:
-                break
-            size = len(line) if line.endswith(b"\n") else len(line) + _skip_line(file)
-            number += 1
+    def read(self, file: BinaryIO, start: Place, end_bytes: int | None = None) -> Iterator[Chunk]:
+        """Chunks of an open file from a place on where a record begins, up to where one ends. Raises BulkError."""
+        columns = self.columns(file)
+        file.seek(start.offset)
+        found, place = self._records(file), start
+        while end_bytes is None or place.offset < end_bytes:
+            chunk = self._chunk(found, place, end_bytes, columns)
+            if chunk.end == place:
+                return
+            place = chunk.end
+            yield chunk
+
+    def columns(self, file: BinaryIO) -> Sequence[str]:
+        """Of a CSV, as its first row names them; else none. Raises BulkError if those that are wanted are not there."""
+        if self.format not in DELIMITERS:
+            return ()
+        file.seek(0)
+        first = next(self._records(file), None)
+        if first is None or not first.row:
+            why = "it is empty" if first is None else first.fault or "its first line is empty"
+            raise BulkError(f"{self.path} is no {self.format.upper()}: {why}")
+        columns = [first.row[0].removeprefix("\ufeff"), *first.row[1:]]
+        for name in filter(None, (self.text_field, self.id_field)):
+            if name not in columns:
+                raise BulkError(f"{self.path} has no column {name!r}, but {', '.join(columns)}")
+        return columns
+
+    def _records(self, file: BinaryIO) -> Iterator[Record]:
+        if delimiter := DELIMITERS.get(self.format):
+            return records.rows(file, self.max_line_bytes, delimiter)
+        return records.lines(file, self.max_line_bytes)
+
+    def _chunk(self, found: Iterator[Record], place: Place, end_bytes: int | None, columns: Sequence[str]) -> Chunk:
+        chunk, offset, line = Chunk(place), place.offset, place.line
+        until = place.offset + CHUNK_BYTES if end_bytes is None else min(place.offset + CHUNK_BYTES, end_bytes)
+        while line - place.line < CHUNK_LINES and offset < until and (record := next(found, None)):
             try:
-                self._take(chunk, line, number, is_first=offset == 0)
-            except _RejectedError as error:
-                chunk.rejected.append(Rejected(number, str(error), start_of(line)))
-            offset += size
-        chunk.end = Place(offset, number)
+                if not (columns and offset == 0):
+                    self._take(chunk, record, line + 1, columns, is_first=offset == 0)
+            except NoTextError as error:
+                chunk.rejected.append(Rejected(line + 1, str(error), start_of(record.first_line)))
+            offset += record.bytes
+            line += record.lines
+        chunk.end = Place(offset, line)
         return chunk
 
-    def _take(self, chunk: Chunk, line: bytes, number: int, *, is_first: bool) -> None:
-        if len(line) > self.max_line_bytes:
-            raise _RejectedError(f"the line has more than {self.max_line_bytes} bytes")
-        content = line.removeprefix(BYTE_ORDER_MARK) if is_first else line
-        content = content.rstrip(b"\r\n")
-        if not content or (self.format == "jsonl" and not content.strip()):
+    def _take(self, chunk: Chunk, record: Record, number: int, columns: Sequence[str], *, is_first: bool) -> None:
+        if record.fault:
+            raise NoTextError(record.fault)
+        found = self._row(record, number, columns) if columns else self._line(record, number, is_first=is_first)
+        if found is None:
             return
-        text, name = (_decoded(content), number) if self.format == "lines" else self._from_json(content, number)
-        if len(text) > self.max_chars:
-            raise _RejectedError(f"the text has {len(text)} characters, but a text may have {self.max_chars}")
+        text, name = found
+        records.check_length(text, self.max_chars)
         chunk.texts.append(text)
         chunk.ids.append(name)
         chunk.lines.append(number)
 
-    def _from_json(self, line: bytes, number: int) -> tuple[str, Id]:
-        _decoded(line)
-        try:
-            found = msgspec.json.decode(line)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise _RejectedError(f"no JSON: {error}") from None
-        if not isinstance(found, dict):
-            raise _RejectedError(f"no JSON object, but {_kind(found)}")
-        text = _member(found, self.text_field)
-        if not isinstance(text, str):
-            raise _RejectedError(f"{self.text_field!r} is {_kind(text)}, not a string")
-        if not text:
-            raise _RejectedError(f"{self.text_field!r} is empty: there is nothing to encode")
-        name = _member(found, self.id_field) if self.id_field else number
-        if not isinstance(name, int | str) or isinstance(name, bool):
-            raise _RejectedError(f"{self.id_field!r} is {_kind(name)}, neither a string nor a whole number")
-        return text, name
+    def _row(self, record: Record, number: int, columns: Sequence[str]) -> tuple[str, Id] | None:
+        if not record.row:
+            return None
+        return records.text_and_id(records.from_row(record.row, columns), self.text_field, self.id_field, number)
+
+    def _line(self, record: Record, number: int, *, is_first: bool) -> tuple[str, Id] | None:
+        content = record.first_line.removeprefix(BYTE_ORDER_MARK) if is_first else record.first_line
+        content = content.rstrip(b"\r\n")
+        if not content or (self.format == "jsonl" and not content.strip()):
+            return None
+        if self.format == "lines":
+            return records.text_of_line(content), number
+        return records.text_and_id(records.from_json(content), self.text_field, self.id_field, number)
 
 
 def format_of(path: Path) -> Format:
     """What the name of a file promises."""
-    return "jsonl" if path.suffix.lower() in JSON_SUFFIXES else "lines"
-
-
-def start_of(line: bytes | str) -> str:
-    """The first characters of a line, to find it by."""
-    head = line[: 4 * START_CHARS]
-    text = head if isinstance(head, str) else head.decode("utf-8", errors="backslashreplace")
-    return text.rstrip("\r\n")[:START_CHARS]
-
-
-def _skip_line(file: BinaryIO) -> int:
-    """Read to the line's end; how many bytes that were."""
-    skipped = 0
-    while rest := file.readline(1 << 20):
-        skipped += len(rest)
-        if rest.endswith(b"\n"):
-            break
-    return skipped
-
-
-def _decoded(content: bytes) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise _RejectedError(f"no UTF-8: {error.reason} at byte {error.start}") from None
-
-
-def _member(found: dict[str, Any], name: str) -> Any:
-    if name not in found:
-        raise _RejectedError(f"there is no field {name!r}")
-    return found[name]
-
-
-def _kind(value: Any) -> str:
-    kinds = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
-    return kinds.get(type(value), "a number")
+    return SUFFIXES.get(path.suffix.lower(), "lines")

@@ -23,7 +23,7 @@ class Work:
     truncate: bool
 
     def check(self) -> None:
-        """Raise JournalError if input or output cannot be one: before anything long begins."""
+        """Raise BulkError if input or output cannot be one: before anything long begins."""
         path, output = self.reader.path, self.output
         if not path.is_file():
             raise JournalError(
@@ -33,6 +33,8 @@ class Work:
             raise JournalError(
                 f"{output}: an output's name ends with {' or '.join(SUFFIXES)}, not {' or '.join(BESIDE)}"
             )
+        with path.open("rb") as file:
+            self.reader.columns(file)
         if not output.parent.is_dir():
             raise JournalError(f"{output.parent} is no folder")
         if path.resolve() in (own.resolve() for own in paths_of(output)):

@@ -10,7 +10,7 @@ import click
 
 from ..errors import BulkError, ConfigurationError, ModelRefusedError
 from ..version import VERSION
-from . import embed_file, settings
+from . import embed, settings
 from .flags import given, setting_flags
 
 EPILOG = "A flag wins over its environment variable, that over the file of --config, that over the default."
@@ -30,7 +30,7 @@ def command(context: click.Context, /, **flags: Any) -> None:
 
 
 command.add_command(settings.print_settings)
-command.add_command(embed_file.embed)
+command.add_command(embed.embed)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -33,7 +33,7 @@ class Display:
     def __enter__(self) -> Self:
         model = f"{self._info.model_id} on {self._info.engine}, {self._info.precision}"
         begun = f", going on after line {self._began.line:,}" if self._began.line else ""
-        _say(f"{self._path} -> {self._writer.output}: {model}{begun}")
+        say(f"{self._path} -> {self._writer.output}: {model}{begun}")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -53,23 +53,25 @@ class Display:
         counts, output = self._writer.counts, self._writer.output
         seconds, rate = time.monotonic() - self._began_s, self._rate()
         if not is_done:
-            _say(f"Stopped after line {self._writer.place.line:,}. The same command goes on from there.")
+            say(f"Stopped after line {self._writer.place.line:,}. The same command goes on from there.")
             return
-        made = f"{_counted(counts.vectors, 'vector')} of {self._info.dimension} numbers"
-        _say(f"{output}: {made}; {seconds:.1f} s, {rate:,.0f} lines/s")
+        made = f"{counted(counts.vectors, 'vector')} of {self._info.dimension} numbers"
+        say(f"{output}: {made}; {seconds:.1f} s, {rate:,.0f} lines/s")
         if counts.cut_texts:
             lost = f"{counts.lost_tokens:,} tokens lost"
-            _say(f"{_counted(counts.cut_texts, 'text')} cut to {self._info.max_tokens} tokens: {lost}")
+            say(f"{counted(counts.cut_texts, 'text')} cut to {self._info.max_tokens} tokens: {lost}")
         if counts.rejected:
-            _say(f"{_counted(counts.rejected, 'line')} without a vector: {self._writer.rejected_path} says why")
+            say(f"{counted(counts.rejected, 'line')} without a vector: {self._writer.rejected_path} says why")
 
     def _rate(self) -> float:
         return (self._writer.place.line - self._began.line) / max(time.monotonic() - self._began_s, 1e-3)
 
 
-def _counted(count: int, name: str) -> str:
+def counted(count: int, name: str) -> str:
+    """So many of them, in words."""
     return f"{count:,} {name}" + ("" if count == 1 else "s")
 
 
-def _say(sentence: str) -> None:
+def say(sentence: str) -> None:
+    """To whoever watches; standard output is for what a command makes."""
     sys.stderr.write(sentence + "\n")

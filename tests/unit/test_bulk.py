@@ -22,7 +22,7 @@ from app.bulk.reader import CHUNK_LINES, Chunk, Place, Reader, Rejected, format_
 from app.bulk.work import Work
 from app.bulk.writer import Writer
 from app.encoder import Checkpoint, Embeddings, Encoder, ModelInfo, Options
-from app.errors import ModelRefusedError
+from app.errors import BulkError, ModelRefusedError
 from app.request_errors import BackendError, NoTokensError, TextTooLongError
 from tests.kernel import has_kernel
 
@@ -90,6 +90,33 @@ def test_objects_with_named_fields(tmp_path: Path) -> None:
     assert rejected[8] == "'key' is true or false, neither a string nor a whole number"
     assert rejected[9] == "no JSON object, but a list"
     assert all(rejected[line].startswith("no JSON: ") for line in (10, 11, 12))
+
+
+def test_rows_of_a_csv(tmp_path: Path) -> None:
+    content = b'\xef\xbb\xbfkey,text\r\na,"one, ""1"""\r\nb,"two\nlines"\r\nc,\r\nd,bad \xff\r\n\r\nf,last'
+    ids, texts, rejected = read(tmp_path, "a.csv", content, id_field="key")
+    assert (ids, texts) == (["a", "b", "f"], ['one, "1"', "two\nlines", "last"])
+    assert rejected == {5: "'text' is empty: there is nothing to encode", 6: "no UTF-8: invalid start byte at byte 4"}
+    assert read(tmp_path, "a.tsv", b"text\tother\none\t1\n")[:2] == ([2], ["one"])
+
+
+def test_a_mark_that_is_never_closed_costs_its_line(tmp_path: Path) -> None:
+    content = b'text\n"open\none\ntwo\n' + b"x" * 90 + b"\nend"
+    ids, texts, rejected = read(tmp_path, "a.csv", content, max_line_bytes=50)
+    assert (ids, texts) == ([3, 4, 6], ["one", "two", "end"])
+    assert rejected == {2: "no CSV: the row has more than 50 bytes", 5: "no CSV: the row has more than 50 bytes"}
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"a,b\n", "no column 'text', but a, b"), (b"", "it is empty"), (b"\na", "its first line is empty")],
+)
+def test_a_csv_without_its_column_is_refused_before_anything_begins(
+    tmp_path: Path, content: bytes, sentence: str
+) -> None:
+    (tmp_path / "a.csv").write_bytes(content)
+    with pytest.raises(BulkError, match=sentence):
+        work_on(tmp_path / "a.csv", "a.npy").check()
 
 
 def test_without_a_named_id_it_is_the_line(tmp_path: Path) -> None:

@@ -73,9 +73,9 @@ def test_a_value_that_cannot_be_used_is_one_line(arguments: list[str], sentence:
 
 
 def test_every_flag_of_embed_is_a_setting() -> None:
-    from app.command import embed_file
+    from app.command import embed
 
-    assert set(embed_file.SETTINGS) <= set(settings.FIELDS)
+    assert set(embed.SETTINGS) <= set(settings.FIELDS)
 
 
 def embed(*arguments: str) -> int:

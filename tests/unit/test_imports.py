@@ -27,7 +27,7 @@ ALLOWED = {
     "app.encoder": BELOW | {"app.settings", "app.encoder"},
     "app.fleet": BELOW | {"app.settings", "app.fleet"},
     "app.web": BELOW | SETTINGS | {"app.encoder", "app.fleet", "app.server", "app.web"},
-    "app.bulk": BELOW | {"app.encoder", "app.bulk"},
+    "app.bulk": BELOW | {"app.settings", "app.encoder", "app.bulk"},
     "app.command": BELOW
     | {"app", "app.settings", "app.encoder", "app.fleet", "app.bulk", "app.process", "app.command"},
     "app.__main__": {"app.command"},

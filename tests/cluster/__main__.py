@@ -1,0 +1,101 @@
+"""`serve-bert embed --ray` on two nodes beside the local way, and beside Ray Data with SentenceTransformer.encode.
+
+    make bench-ray                        some 25 minutes; QUICK=1: two
+
+300,000 lines of a dictionary (corpus.py) both ways, the rows compared to the bit; then the first 20,000, ours and
+theirs in turn, five pairs. Each is timed from its command's start to its end, on the same two cores.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from tests.cluster import corpus
+from tests.cluster.nodes import Nodes, embed, environment, parts, table, two_nodes
+from tests.kit.places import ROOT, default_model
+from tests.kit.process import is_quick, prepare_process
+
+LINES, FIRST, PAIRS = (20_000, 2_000, 1) if is_quick() else (300_000, 20_000, 5)
+LONGEST_S = 3600.0
+OURS, THEIRS = "serve-bert embed --ray", "Ray Data, SentenceTransformer.encode"
+
+
+def main() -> None:
+    """Print what is found."""
+    prepare_process()
+    with tempfile.TemporaryDirectory() as name, two_nodes() as nodes:
+        folder = Path(name)
+        whole(folder, nodes)
+        beside(folder, nodes)
+
+
+def whole(folder: Path, nodes: Nodes) -> None:
+    """All lines both ways. Exits if a row differs."""
+    file = folder / "gcide.txt"
+    texts = corpus.write(file, LINES)
+    say(f"{LINES:,} lines of a dictionary, {texts:,} of them not empty, {file.stat().st_size / 1e6:.1f} MB")
+    ray_s = timed(file, "--out", folder / "out", "--ray", nodes.address)
+    local_s = timed(file, "-o", folder / "a.npy")
+    say(f"two nodes  {ray_s:7.1f} s  {LINES / ray_s:7,.0f} lines/s, {len(parts(folder / 'out'))} parts")
+    say(f"local      {local_s:7.1f} s  {LINES / local_s:7,.0f} lines/s")
+    found, vectors = table(folder / "out"), np.load(folder / "a.npy")
+    ids = [json.loads(line) for line in (folder / "a.ids.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = np.concatenate([chunk.flatten().to_numpy() for chunk in found["vector"].chunks]).reshape(vectors.shape)
+    is_equal = rows.tobytes() == vectors.tobytes() and found["id"].to_pylist() == [f"{file}:{line}" for line in ids]
+    if not is_equal or len(vectors) != texts:
+        sys.exit("the rows differ")
+    say(f"{len(vectors):,} rows, equal to the bit and in order")
+
+
+def beside(folder: Path, nodes: Nodes) -> None:
+    """Ours and theirs in turn."""
+    file = folder / "first.txt"
+    texts = corpus.write(file, FIRST)
+    rates: dict[str, list[float]] = {OURS: [], THEIRS: []}
+    for pair in range(PAIRS):
+        for arm in list(rates)[:: 1 if pair % 2 else -1]:
+            output = folder / f"{arm[:3]}{pair}"
+            is_ours = arm == OURS
+            took_s = timed(file, "--out", output, "--ray", nodes.address) if is_ours else theirs(file, output, nodes)
+            rates[arm].append(texts / took_s)
+    for arm, each in rates.items():
+        say(f"{arm:38s} {statistics.median(each):7,.0f} texts/s  ({', '.join(f'{one:,.0f}' for one in each)})")
+    ours, other = rates.values()
+    say(f"quotients of the pairs: {', '.join(f'{a / b:.1f}' for a, b in zip(ours, other, strict=True))}")
+
+
+def timed(*arguments: str | Path) -> float:
+    """Seconds of the command. Exits if it fails."""
+    began_s = time.monotonic()
+    code, said = embed(*arguments, timeout_s=LONGEST_S)
+    if code:
+        sys.exit(said)
+    return time.monotonic() - began_s
+
+
+def theirs(file: Path, output: Path, nodes: Nodes) -> float:
+    """The same of theirs."""
+    began_s = time.monotonic()
+    command = [sys.executable, "-m", "tests.cluster.theirs", nodes.address, str(file), str(output)]
+    subprocess.run(
+        [*command, str(default_model().directory)], cwd=ROOT, env=environment(), check=True, capture_output=True
+    )
+    return time.monotonic() - began_s
+
+
+def say(sentence: str) -> None:
+    """At once, into a log too."""
+    sys.stdout.write(sentence + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
