@@ -14,6 +14,7 @@ import click
 from tqdm import tqdm
 
 from ..errors import BulkError
+from ..fleet import threads
 from ..settings import Settings
 from .progress import counted, say
 
@@ -77,6 +78,7 @@ def run(names: tuple[str, ...], own: dict[str, Any], settings: Settings) -> int:
         with_text=bool(own["with_text"]),
         shard_bytes=own["shard_bytes"],
         actors=own["processes"],
+        environ=threads.SINGLE_THREADED,
     )
     with _interrupted_by_signals():
         work = None

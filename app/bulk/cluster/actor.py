@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,7 +49,11 @@ def opened(settings: Settings) -> Encoder:
 class Actor:
     """Holds a model; a failure is told in the answer, for Ray would only begin again."""
 
-    def __init__(self, settings: Settings, sources: list[Source], folder: str, plan_sha256: str) -> None:
+    def __init__(
+        self, settings: Settings, sources: list[Source], folder: str, plan_sha256: str, environ: dict[str, str]
+    ) -> None:
+        """`environ`: what keeps libraries to one thread; whoever started this node may not have said so."""
+        os.environ.update(environ)
         self._sources = sources
         self._folder = Location(folder)
         self._fault = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,8 @@ class Asked:
     """None: by the size of all inputs."""
     actors: int | None
     """None: one a core of the cluster."""
+    environ: Mapping[str, str]
+    """What each actor sets before it loads the model."""
 
 
 class Run:
@@ -77,7 +79,10 @@ class Run:
             return
         rows = ray.data.from_items(missing, override_num_blocks=len(missing)).map(
             actor.Actor,
-            fn_constructor_args=(self._settings, self.sources, self.folder.uri, self.plan.sha256),
+            fn_constructor_args=(
+                *(self._settings, self.sources, self.folder.uri, self.plan.sha256),
+                dict(self._asked.environ),
+            ),
             compute=ray.data.ActorPoolStrategy(size=self.actors),
             num_cpus=1,
         )
