@@ -22,6 +22,11 @@ from tests.kit.session import Session, wait_for
 # A hang is a failure.
 LONGEST_S = 150
 STORE_BYTES = 80 << 20
+ON_LOOPBACK = {"node_ip_address": "127.0.0.1"}
+# What Ray has for systems whose firewalls ask: its processes and the command's find each other on loopback alone. And
+# nobody is told of it.
+ENVIRON = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+os.environ.update(ENVIRON)
 
 
 @dataclass
@@ -39,7 +44,7 @@ class Nodes:
 
 @contextmanager
 def two_nodes() -> Iterator[Nodes]:
-    node = {"num_cpus": 1, "object_store_memory": STORE_BYTES, "include_dashboard": False}
+    node = {"num_cpus": 1, "object_store_memory": STORE_BYTES, "include_dashboard": False} | ON_LOOPBACK
     cluster = Cluster(initialize_head=True, head_node_args=node)
     try:
         del node["include_dashboard"]
@@ -52,7 +57,7 @@ def two_nodes() -> Iterator[Nodes]:
 
 def environment() -> dict[str, str]:
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("BERT_", "AWS_"))}
-    return mine | {"RAY_USAGE_STATS_ENABLED": "0", "NO_PROXY": "*"}
+    return mine | ENVIRON | {"NO_PROXY": "*"}
 
 
 def embed(

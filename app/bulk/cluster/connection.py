@@ -29,12 +29,13 @@ def connect(address: str) -> None:
     # A worker of Ray's complains to standard error, of what comes to nothing here (ray-project/ray#53727).
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    options = {"log_to_driver": False, "logging_level": logging.ERROR}
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     _check_somebody_listens(address)
-    own = {"include_dashboard": False} if address == LOCAL else {}
+    if address == LOCAL:  # what is for this run alone listens to this machine alone
+        options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
         with _silent():
-            ray.init(address, **options, **own)
+            ray.init(address, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise BulkError(f"--ray {address}: {' '.join(str(error).split())}") from None
     ray.data.DataContext.get_current().enable_progress_bars = False
