@@ -31,8 +31,8 @@ KERNEL_FLAGS = $$($(BIN)/python -c 'import runpy; print(*runpy.run_path("$(NATIV
 .DEFAULT_GOAL := help
 # The kernel is compiled while packages are fetched.
 MAKEFLAGS += --jobs=2
-.PHONY: help install run test test-long test-models test-clients test-page page-pictures test-ray lint bench
-.PHONY: bench-encoder bench-ray bench-overload study chaos dashboard tracing fuzz settings wheel lock clean
+.PHONY: help install run test test-long test-models test-clients test-page page-pictures test-ray test-container
+.PHONY: lint bench bench-encoder bench-ray bench-overload study chaos dashboard tracing fuzz settings wheel lock clean
 
 # Before anything is fetched for a name that is none.
 ifneq ($(filter-out auto native sentence-transformers,$(ENGINE)),)
@@ -72,6 +72,10 @@ page-pictures: $(TOOLS) $(KERNEL) $(PAGE) ## take the README's pictures of the p
 
 test-ray: $(TOOLS) $(KERNEL) $(RAY) ## embed on a Ray cluster of two nodes, kill it, resume, in three minutes
 	@$(VENV)/ray/bin/python -m pytest tests/cluster $(ARGS)
+
+test-container: $(TOOLS) $(KERNEL) ## build the container, lock it up, ask it for a vector, in four minutes (wants root,
+##   buildah and debootstrap)
+	@$(BIN)/python -m pytest tests/container $(ARGS)
 
 lint: $(TOOLS) ## check style and types: ruff, mypy --strict, and of the kernel clang-format and clang-tidy
 	@$(BIN)/ruff check --config config/ruff.toml .

@@ -63,7 +63,7 @@ def main() -> None:
     ray = [block for block in resolve("requirements-ray.in", *known) if not CUDA.match(block)]
     write("requirements-ray.txt", "requirements-ray.in", without(ray, light + anywhere + tools))
     write("requirements-models.txt", "requirements-models.in", resolve("requirements-models.in", "--no-deps"))
-    for name in ("clients", "clients-more"):
+    for name in ("clients", "clients-more", "sbom"):
         write(f"requirements-{name}.txt", f"requirements-{name}.in", resolve(f"requirements-{name}.in"))
     # The bench's environments see .venv's packages: torch comes from there alone.
     for name in ("bench", "bench-infinity", "bench-openvino"):

@@ -96,7 +96,7 @@ def run(names: tuple[str, ...], own: dict[str, Any], settings: Settings) -> int:
 def _encode(work: Run) -> int:
     shards, before = len(work.plan.shards), len(work.done)
     model = f"{work.info.model_id} on {work.info.engine}, {work.info.precision}"
-    say(f"{counted(len(work.sources), 'file')} -> {work.folder.path}: {model}")
+    say(f"{counted(len(work.sources), 'file')} -> {work.name}: {model}")
     say(f"{counted(shards, 'shard')}, {before:,} of them done, {counted(work.actors, 'actor')}")
     display, failed = Display(shards, before), []
     for found in work.shards():
@@ -119,11 +119,11 @@ def _summarise(work: Run, display: Display) -> None:
     done = work.done.values()
     vectors, rejected = sum(one.vectors for one in done), sum(one.rejected for one in done)
     made = f"{counted(vectors, 'vector')} of {work.info.dimension} numbers in {counted(len(done), 'part')}"
-    say(f"{work.folder.path}: {made}; {display.age_s:.1f} s, {display.rate:,.0f} lines/s")
+    say(f"{work.name}: {made}; {display.age_s:.1f} s, {display.rate:,.0f} lines/s")
     if cut := sum(one.cut_texts for one in done):
         say(f"{counted(cut, 'text')} cut to {work.info.max_tokens} tokens")
     if rejected:
-        say(f"{counted(rejected, 'line')} without a vector: {work.folder.path}/_rejected says why")
+        say(f"{counted(rejected, 'line')} without a vector: {work.name}/_rejected says why")
 
 
 def _stopped(work: Run | None) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from app.bulk.cluster import cut, inputs, shard_texts
 from app.bulk.cluster.plan import Recipe
+from app.bulk.cluster.storage import Location
 from app.bulk.reader import Chunk
 from app.errors import BulkError
 
@@ -144,6 +145,8 @@ def test_which_files_a_folder_has(tmp_path: Path) -> None:
     found = inputs.found([str(tmp_path)], None)
     named = [(Path(one.input.name).relative_to(tmp_path).as_posix(), one.input.format) for one in found]
     assert named == [("a/c.jsonl", "jsonl"), ("a/d.csv", "csv"), ("b.txt", "lines"), ("i.parquet", "parquet")]
+    but = inputs.found([str(tmp_path)], None, but=Location(str(tmp_path / "a")))
+    assert [one.input for one in but] == [one.input for one in found[2:]], "the output may lie within an input"
 
 
 @pytest.mark.parametrize(

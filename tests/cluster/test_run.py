@@ -135,6 +135,28 @@ def test_another_way_is_not_gone_on_with(
     assert said.count("\n") == 1
 
 
+def test_what_was_chosen_once_is_not_chosen_again(corpus: Path, nodes: Nodes, tmp_path: Path) -> None:
+    command = (corpus, "--ray", nodes.address, "--out", tmp_path / "out")
+    code, said = embed(*command, "--precision", "float32")
+    assert code == 0, said
+    before = contents(tmp_path / "out")
+    parts(tmp_path / "out")[0].unlink()
+    code, said = embed(*command)
+    assert code == 0, said
+    assert "native, float32" in said
+    assert contents(tmp_path / "out") == before
+
+
+def test_lines_that_give_nothing_make_an_empty_part(nodes: Nodes, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"\n\xff\n")
+    (tmp_path / "b.txt").write_bytes(b"")
+    code, said = embed(tmp_path / "a.txt", tmp_path / "b.txt", "--out", tmp_path / "out", "--ray", nodes.address)
+    assert code == 0, said
+    assert "1 line without a vector" in said
+    found = table(tmp_path / "out")
+    assert (len(found), found.schema.field("vector").type.list_size) == (0, 384)
+
+
 def test_other_inputs_are_not_gone_on_with(corpus: Path, whole: Path, nodes: Nodes, tmp_path: Path) -> None:
     (tmp_path / "more.txt").write_text("more\n")
     code, said = embed(corpus, tmp_path / "more.txt", *SHARD, "--out", whole, "--ray", nodes.address)

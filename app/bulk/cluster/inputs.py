@@ -28,9 +28,12 @@ class Source:
     uri: str
 
 
-def found(names: Sequence[str], format_wanted: str | None) -> list[Source]:
-    """All files, in the order in which they are named, a folder's by their paths. Raises BulkError."""
-    sources = [source for name in names for source in _of(name, format_wanted)]
+def found(names: Sequence[str], format_wanted: str | None, but: Location | None = None) -> list[Source]:
+    """All files, in the order in which they are named, a folder's by their paths. Raises BulkError.
+
+    Those in `but` are left out: the output may lie within an input.
+    """
+    sources = [source for name in names for source in _of(name, format_wanted, but)]
     name, times = next(iter(Counter(one.input.name for one in sources).most_common(1)), ("", 0))
     if times > 1:
         raise BulkError(f"{name} is named twice: its lines would be there twice")
@@ -39,7 +42,7 @@ def found(names: Sequence[str], format_wanted: str | None) -> list[Source]:
     return sources
 
 
-def _of(name: str, format_wanted: str | None) -> Iterator[Source]:
+def _of(name: str, format_wanted: str | None, but: Location | None) -> Iterator[Source]:
     location = Location(name)
     info = location.info()
     if info.type == fs.FileType.NotFound:
@@ -56,9 +59,14 @@ def _of(name: str, format_wanted: str | None) -> Iterator[Source]:
         below = str(PurePosixPath(one.path).relative_to(location.path.rstrip("/")))
         suffix = PurePosixPath(below).suffix.lower()
         is_hidden = any(part.startswith((".", "_")) for part in PurePosixPath(below).parts)
-        if suffix in FORMATS and not is_hidden:
+        is_output = but is not None and location.files.equals(but.files) and _is_in(one.path, but.path)
+        if suffix in FORMATS and not is_hidden and not is_output:
             file = location.below(below)
             yield Source(_input(shown(file.uri), one, format_wanted or FORMATS[suffix]), file.uri)
+
+
+def _is_in(path: str, folder: str) -> bool:
+    return PurePosixPath(path).is_relative_to(PurePosixPath(folder))
 
 
 def _input(name: str, info: Any, format_name: str) -> Input:

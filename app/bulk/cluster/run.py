@@ -22,6 +22,11 @@ from .storage import PARTIAL, Location, shown
 
 MANIFEST = "_manifest.jsonl"
 READERS = 32
+# More would keep the driver busy for minutes before anything begins; then a task has several shards.
+MOST_TASKS = 10_000
+# Of a shard over which an actor dies: one that kills whoever tries it ends the run. Until Ray has noticed that a
+# machine is dead, it uses up some of them there.
+RETRIES = 100
 SHARDS = 256
 LEAST_SHARD_BYTES, MOST_SHARD_BYTES = 64 << 10, 2 << 20
 
@@ -54,9 +59,13 @@ class Run:
         """Plan, or go on with the plan that is there. Raises BulkError."""
         self._asked = asked
         self.folder = Location(asked.folder)
-        self.sources = inputs.found(asked.names, asked.format)
+        self.name = shown(asked.folder)
+        self.sources = inputs.found(asked.names, asked.format, but=self.folder)
+        self._begun = plan.read(self.folder)
         connection.connect(asked.address)
         settings = msgspec.structs.replace(settings, api_key="", api_key_file="")  # nobody there needs them
+        if self._begun:
+            settings = as_begun(settings, self._begun.recipe)
         serving = connection.asked_one(actor.serving, settings)
         if serving.version != VERSION:
             raise BulkError(f"{serving.host} has serve-bert {serving.version}, this machine {VERSION}")
@@ -77,7 +86,7 @@ class Run:
         missing = [{"shard": one.number} for one in self.plan.shards if one.number not in self.done]
         if not missing:
             return
-        rows = ray.data.from_items(missing, override_num_blocks=len(missing)).map(
+        rows = ray.data.from_items(missing, override_num_blocks=min(len(missing), MOST_TASKS)).map(
             actor.Actor,
             fn_constructor_args=(
                 *(self._settings, self.sources, self.folder.uri, self.plan.sha256),
@@ -85,6 +94,7 @@ class Run:
             ),
             compute=ray.data.ActorPoolStrategy(size=self.actors),
             num_cpus=1,
+            max_task_retries=RETRIES,
         )
         for row in connection.told(rows.iter_rows):
             if row["is_all_lost"]:
@@ -101,7 +111,7 @@ class Run:
         there = dict(self._found_done())
         for shard in self.plan.shards:
             if shard.number not in there:
-                raise BulkError(f"{self.plan.part_name(shard)} is not in {shown(self.folder.uri)} as it was written")
+                raise BulkError(f"{self.plan.part_name(shard)} is not in {self.name} as it was written")
         lines = (msgspec.json.encode(there[shard.number]) + b"\n" for shard in self.plan.shards)
         self.folder.below(MANIFEST).write(b"".join(lines))
         if self.folder.is_local:
@@ -113,15 +123,14 @@ class Run:
         ray.shutdown()
 
     def _planned(self) -> Plan:
-        begun = plan.read(self.folder)
-        own = [one.input for one in self.sources]
+        begun, own = self._begun, [one.input for one in self.sources]
         by_default = begun.recipe.shard_bytes if begun else default_shard_bytes(sum(one.size_bytes for one in own))
         recipe = recipe_of(self._asked, self._asked.shard_bytes or by_default, self._settings, self.info)
         if begun:
-            plan.check_same(begun, recipe, own, shown(self.folder.uri))
+            plan.check_same(begun, recipe, own, self.name)
             return begun
         if self.folder.listed():
-            raise BulkError(f"{shown(self.folder.uri)} has files, but no plan of ours: take another folder")
+            raise BulkError(f"{self.name} has files, but no plan of ours: take another folder")
         counted = _counted(cut.ranges(self.sources, recipe.shard_bytes), recipe)
         found = Plan(recipe, own, cut.shards(counted))
         self.folder.below(plan.NAME).write(msgspec.json.encode(found))
@@ -167,6 +176,12 @@ def recipe_of(asked: Asked, shard_bytes: int, settings: Settings, info: ModelInf
         version=VERSION,
         pyarrow=pyarrow.__version__,
     )
+
+
+def as_begun(settings: Settings, recipe: Recipe) -> Settings:
+    """What is `auto` has been chosen already."""
+    chosen = {name: getattr(recipe, name) for name in ("engine", "precision") if getattr(settings, name) == "auto"}
+    return msgspec.structs.replace(settings, **chosen)
 
 
 def pinned(settings: Settings, info: ModelInfo) -> Settings:
