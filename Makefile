@@ -70,7 +70,7 @@ test-page: $(TOOLS) $(KERNEL) $(PAGE) $(PAGE_JS) ## use the page in a browser, o
 page-pictures: $(TOOLS) $(KERNEL) $(PAGE) ## take the README's pictures of the page, in a minute and a half
 	@PYTHONPATH=$(call PURELIB,$(VENV)/page) $(BIN)/python -m tests.page.pictures
 
-test-ray: $(TOOLS) $(KERNEL) $(RAY) ## embed on a Ray cluster of two nodes, kill it, resume, in three minutes
+test-ray: $(TOOLS) $(KERNEL) $(RAY) ## embed on a Ray cluster of two nodes, kill it, resume, in four minutes
 	@$(VENV)/ray/bin/python -m pytest tests/cluster $(ARGS)
 
 test-container: $(TOOLS) $(KERNEL) ## build the container, lock it up, ask it for a vector, in four minutes (wants root,

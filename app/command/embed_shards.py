@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -27,6 +28,7 @@ RAY = """On a Ray cluster: its ADDRESS (auto: the one that this machine is of, o
 of this machine alone, for this run. Needs serve-bert[ray] on every machine."""
 OUT = "With --ray: the folder of the parts, here or on object storage (s3://BUCKET/KEY); all machines must see it."
 SHARD = "With --ray: bytes of text that become one part. Default: 64 KiB to 2 MiB, by all that there is to do."
+LOCAL = "local"
 OWN = ("out", "vectors", "with_text", "shard_bytes")
 # Failures that are told in full.
 MOST_TOLD = 5
@@ -39,7 +41,7 @@ def cluster_flags(function: Function) -> Function:
         click.option("--with-text", is_flag=True, default=None, help="With --ray: a column with the text, too."),
         click.option("--vectors", type=click.Choice(["float32", "float16"]), help="With --ray: their numbers."),
         click.option("--out", metavar="FOLDER", help=OUT),
-        click.option("--ray", is_flag=False, flag_value="local", metavar="[ADDRESS]", help=RAY),
+        click.option("--ray", is_flag=False, flag_value=LOCAL, metavar="[ADDRESS]", help=RAY),
     ):
         function = option(function)
     return function
@@ -51,7 +53,7 @@ def check(own: dict[str, Any], names: tuple[str, ...]) -> None:
         if given := [name for name in OWN if own[name] is not None]:
             raise click.UsageError(f"--{given[0].replace('_', '-')} has an effect with --ray alone")
         return
-    if Path(own["ray"]).exists() and own["ray"] != "local":
+    if Path(own["ray"]).exists() and own["ray"] != LOCAL:
         raise click.UsageError(f"--ray took {own['ray']!r} for a cluster's address: put --ray last, or --ray=auto")
     if not names:
         raise click.UsageError("there is no INPUT")
@@ -63,6 +65,9 @@ def check(own: dict[str, Any], names: tuple[str, ...]) -> None:
 
 def run(names: tuple[str, ...], own: dict[str, Any], settings: Settings) -> int:
     """Do the work; the exit code."""
+    if own["ray"] == LOCAL:
+        # What is for this run alone listens to this machine alone: by what Ray has for systems whose firewalls ask.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         from ..bulk.cluster.run import Asked, Run
     except ImportError as error:

@@ -157,6 +157,36 @@ def test_lines_that_give_nothing_make_an_empty_part(nodes: Nodes, tmp_path: Path
     assert (len(found), found.schema.field("vector").type.list_size) == (0, 384)
 
 
+POISON = """
+import os, sys, threading, time
+
+def watch():
+    while not hasattr(sys.modules.get("app.bulk.cluster.actor"), "encoded_by_length"):
+        time.sleep(0.001)
+    actor = sys.modules["app.bulk.cluster.actor"]
+    before = actor.encoded_by_length
+    actor.encoded_by_length = lambda *given: os._exit(1) if "poison" in given[1].texts else before(*given)
+
+threading.Thread(target=watch, daemon=True).start()
+"""
+
+
+def test_a_shard_that_kills_whoever_tries_it_is_not_tried_for_ever(tmp_path: Path) -> None:
+    """On a cluster of this machine alone, whose processes have the poison from their start."""
+    (tmp_path / "sitecustomize.py").write_text(POISON)
+    (tmp_path / "a.txt").write_text("poison\n")
+    (tmp_path / "b.txt").write_text("fine\n")
+    command = (tmp_path / "a.txt", tmp_path / "b.txt", "--out", tmp_path / "out", "--ray")
+    code, said = embed(*command, environ={"PYTHONPATH": str(tmp_path)})
+    assert code == 1
+    assert "a.txt, after line 0: whoever tries it is killed" in said
+    assert "1 shard of 2 could not be made. The same command tries again." in said
+    code, said = embed(*command)
+    assert code == 0, said
+    assert "1 of them done" in said
+    assert not (tmp_path / "out" / "_begun").exists()
+
+
 def test_other_inputs_are_not_gone_on_with(corpus: Path, whole: Path, nodes: Nodes, tmp_path: Path) -> None:
     (tmp_path / "more.txt").write_text("more\n")
     code, said = embed(corpus, tmp_path / "more.txt", *SHARD, "--out", whole, "--ray", nodes.address)

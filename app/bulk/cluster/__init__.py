@@ -9,6 +9,7 @@ actor, machine or driver, a shard is done again or it is done, and no line is lo
     FOLDER/part-00042.parquet             id, vector, and the text if it is asked for; in the order of the lines
     FOLDER/_plan.json                     inputs, what the bytes depend on, shards
     FOLDER/_done/00042.json               written last: that part's hash, and what is in it
+    FOLDER/_begun/00042.0                 while it runs: a shard was begun, so that one that kills is not tried for ever
     FOLDER/_rejected/part-00042.jsonl     lines without a vector, with the reason; only where there are any
     FOLDER/_manifest.jsonl                all of _done, once nothing is missing
 

@@ -24,6 +24,8 @@ from .inputs import Source
 from .plan import Done, Plan, Recipe, Shard
 from .storage import Location
 
+ATTEMPTS = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Serving:
@@ -88,6 +90,7 @@ class Actor:
                 raise BulkError(f"{name} is {here} here, but {wanted} in the plan: its vectors would be others")
 
     def _do(self, shard: Shard) -> Done:
+        self._count_attempt(shard)
         source, recipe = self._sources[shard.input], self._plan.recipe
         chunk = shard_texts.read(source, shard, recipe)
         made = encoded_by_length(self._encoder, chunk, recipe)
@@ -115,6 +118,17 @@ class Actor:
         )
         self._write(self._plan.done_name(shard), msgspec.json.encode(done))
         return done
+
+    def _count_attempt(self, shard: Shard) -> None:
+        """Ray begins a shard again when its actor has died, however often; not so over one that kills whoever tries."""
+        names = (self._plan.begun_name(shard, attempt) for attempt in range(ATTEMPTS))
+        free = next((name for name in names if not self._folder.below(name).is_there()), None)
+        if not free:
+            name = self._sources[shard.input].input.name
+            raise BulkError(
+                f"{name}, after line {shard.line}: whoever tries it is killed, most likely for want of memory"
+            )
+        self._write(free, b"")
 
     def _write(self, name: str, content: bytes) -> None:
         self._folder.below(name).write(content)

@@ -31,8 +31,8 @@ def connect(address: str) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     _check_somebody_listens(address)
-    if address == LOCAL:  # what is for this run alone listens to this machine alone
-        options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    if address == LOCAL:
+        options["include_dashboard"] = False
     try:
         with _silent():
             ray.init(address, **options)

@@ -10,7 +10,7 @@ import msgspec
 from ...errors import BulkError
 from .storage import Location
 
-NAME = "_plan.json"
+NAME, BEGUN = "_plan.json", "_begun"
 DIGITS = 5
 
 
@@ -87,6 +87,10 @@ class Plan(msgspec.Struct, frozen=True):
     def done_name(self, shard: Shard) -> str:
         """Says that all of it is there."""
         return f"_done/{self.label(shard)}.json"
+
+    def begun_name(self, shard: Shard, attempt: int) -> str:
+        """Says that somebody has begun with it, in this run."""
+        return f"{BEGUN}/{self.label(shard)}.{attempt}"
 
     def rejected_name(self, shard: Shard) -> str:
         """Its lines without a vector, if there are any."""

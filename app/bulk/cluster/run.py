@@ -24,9 +24,6 @@ MANIFEST = "_manifest.jsonl"
 READERS = 32
 # More would keep the driver busy for minutes before anything begins; then a task has several shards.
 MOST_TASKS = 10_000
-# Of a shard over which an actor dies: one that kills whoever tries it ends the run. Until Ray has noticed that a
-# machine is dead, it uses up some of them there.
-RETRIES = 100
 SHARDS = 256
 LEAST_SHARD_BYTES, MOST_SHARD_BYTES = 64 << 10, 2 << 20
 
@@ -72,6 +69,7 @@ class Run:
         self.info: ModelInfo = serving.info
         self._settings = pinned(settings, self.info)
         self.plan = self._planned()
+        self.folder.below(plan.BEGUN).remove()
         self.done: dict[int, Done] = dict(self._found_done())
         """By the shards' numbers."""
 
@@ -94,7 +92,6 @@ class Run:
             ),
             compute=ray.data.ActorPoolStrategy(size=self.actors),
             num_cpus=1,
-            max_task_retries=RETRIES,
         )
         for row in connection.told(rows.iter_rows):
             if row["is_all_lost"]:
@@ -114,6 +111,7 @@ class Run:
                 raise BulkError(f"{self.plan.part_name(shard)} is not in {self.name} as it was written")
         lines = (msgspec.json.encode(there[shard.number]) + b"\n" for shard in self.plan.shards)
         self.folder.below(MANIFEST).write(b"".join(lines))
+        self.folder.below(plan.BEGUN).remove()
         if self.folder.is_local:
             for left in Path(self.folder.path).rglob(f".*{PARTIAL}"):
                 left.unlink(missing_ok=True)

@@ -62,7 +62,7 @@ class Location:
 
     def read(self) -> bytes | None:
         """All of it; None if it is not there. Raises BulkError."""
-        if self.info().type != fs.FileType.File:
+        if not self.is_there():
             return None
         with self.opened() as file:
             return file.read()
@@ -75,6 +75,16 @@ class Location:
                 return
             with self.files.open_output_stream(self.path) as stream:
                 stream.write(content)
+
+    def is_there(self) -> bool:
+        """Whether there is such a file. Raises BulkError."""
+        return bool(self.info().type == fs.FileType.File)
+
+    def remove(self) -> None:
+        """A folder and all that is in it, if there is one. Raises BulkError."""
+        with telling(self.uri):
+            if self.info().type == fs.FileType.Directory:
+                self.files.delete_dir(self.path)
 
 
 def is_uri(name: str) -> bool:
