@@ -24,8 +24,8 @@ LONGEST_S = 150
 STORE_BYTES = 80 << 20
 ON_LOOPBACK = {"node_ip_address": "127.0.0.1"}
 # What Ray has for systems whose firewalls ask: its processes and the command's find each other on loopback alone. And
-# nobody is told of it.
-ENVIRON = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+# nobody is told of it. Installed, the package would be on every machine.
+ENVIRON = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(ROOT)}
 os.environ.update(ENVIRON)
 
 
@@ -61,14 +61,15 @@ def environment() -> dict[str, str]:
 
 
 def embed(
-    *arguments: str | Path, timeout_s: float = LONGEST_S, environ: Mapping[str, str] = MappingProxyType({})
+    *arguments: str | Path,
+    timeout_s: float = LONGEST_S,
+    environ: Mapping[str, str] = MappingProxyType({}),
+    cwd: Path = ROOT,
 ) -> tuple[int, str]:
     """The command's exit code and what it said. Raises TimeoutExpired."""
     command = [sys.executable, "-m", "app", "embed", *map(str, arguments)]
     environ = environment() | dict(environ)
-    done = subprocess.run(
-        command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=timeout_s, check=False
-    )
+    done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=timeout_s, check=False)
     return done.returncode, done.stderr
 
 

@@ -147,6 +147,16 @@ def test_what_was_chosen_once_is_not_chosen_again(corpus: Path, nodes: Nodes, tm
     assert contents(tmp_path / "out") == before
 
 
+def test_names_are_those_of_the_folder_where_the_command_was_given(nodes: Nodes, tmp_path: Path) -> None:
+    """The cluster's processes stand in another."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("one\n")
+    (tmp_path / "b.csv").write_text("text\ntwo\n")
+    code, said = embed("in/", "b.csv", "--out", "out", "--ray", nodes.address, cwd=tmp_path)
+    assert code == 0, said
+    assert table(tmp_path / "out")["id"].to_pylist() == ["in/a.txt:1", "b.csv:2"]
+
+
 def test_lines_that_give_nothing_make_an_empty_part(nodes: Nodes, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"\n\xff\n")
     (tmp_path / "b.txt").write_bytes(b"")

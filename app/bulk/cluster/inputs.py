@@ -53,7 +53,7 @@ def _of(name: str, format_wanted: str | None, but: Location | None) -> Iterator[
             raise BulkError(f"{shown(name)} is compressed: a range of it cannot be read, so decompress it first")
         if suffix == ".json" and not format_wanted:
             raise BulkError(f"{shown(name)} may be lines of text or of objects: name it, --format lines or jsonl")
-        yield Source(_input(shown(name), info, format_wanted or FORMATS.get(suffix, "lines")), name)
+        yield Source(_input(shown(name), info, format_wanted or FORMATS.get(suffix, "lines")), location.uri)
         return
     for one in sorted(location.listed(), key=lambda each: each.path):
         below = str(PurePosixPath(one.path).relative_to(location.path.rstrip("/")))
@@ -61,8 +61,8 @@ def _of(name: str, format_wanted: str | None, but: Location | None) -> Iterator[
         is_hidden = any(part.startswith((".", "_")) for part in PurePosixPath(below).parts)
         is_output = but is not None and location.files.equals(but.files) and _is_in(one.path, but.path)
         if suffix in FORMATS and not is_hidden and not is_output:
-            file = location.below(below)
-            yield Source(_input(shown(file.uri), one, format_wanted or FORMATS[suffix]), file.uri)
+            own = _input(f"{shown(name).rstrip('/')}/{below}", one, format_wanted or FORMATS[suffix])
+            yield Source(own, location.below(below).uri)
 
 
 def _is_in(path: str, folder: str) -> bool:

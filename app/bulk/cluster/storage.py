@@ -24,9 +24,10 @@ class Location:
 
     def __init__(self, uri: str) -> None:
         """Raises BulkError if no filesystem has such names."""
-        self.uri = uri
+        # Another process, on another machine, may stand in another folder.
+        self.uri = uri if is_uri(uri) else str(Path(uri).absolute())
         if not is_uri(uri):
-            self.files, self.path = fs.LocalFileSystem(), str(Path(uri).absolute())
+            self.files, self.path = fs.LocalFileSystem(), self.uri
             return
         try:
             self.files, self.path = fs.FileSystem.from_uri(uri)
