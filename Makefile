@@ -23,6 +23,8 @@ SCRIPTED := $(VENV)/clients-js/.installed
 TRACED   := $(VENV)/.tracing-installed
 PAGE     := $(VENV)/page/.installed
 PAGE_JS  := $(VENV)/page-js/.installed
+MANIFEST := $(VENV)/kubernetes/.installed
+SCHEMAS  := $(VENV)/kubernetes-js/.installed
 RAY      := $(VENV)/ray/.installed
 MODELS   := $(VENV)/models/.fetched
 
@@ -32,7 +34,8 @@ KERNEL_FLAGS = $$($(BIN)/python -c 'import runpy; print(*runpy.run_path("$(NATIV
 # The kernel is compiled while packages are fetched.
 MAKEFLAGS += --jobs=2
 .PHONY: help install run test test-long test-models test-clients test-page page-pictures test-ray test-container
-.PHONY: lint bench bench-encoder bench-ray bench-overload study chaos dashboard tracing fuzz settings wheel lock clean
+.PHONY: test-kubernetes lint bench bench-encoder bench-ray bench-overload study chaos dashboard tracing fuzz
+.PHONY: settings wheel lock clean
 
 # Before anything is fetched for a name that is none.
 ifneq ($(filter-out auto native sentence-transformers,$(ENGINE)),)
@@ -76,6 +79,10 @@ test-ray: $(TOOLS) $(KERNEL) $(RAY) ## embed on a Ray cluster of two nodes, kill
 test-container: $(TOOLS) $(KERNEL) ## build the container, lock it up, ask it for a vector, in four minutes (wants root,
 ##   buildah and debootstrap)
 	@$(BIN)/python -m pytest tests/container $(ARGS)
+
+test-kubernetes: $(TOOLS) $(KERNEL) $(MANIFEST) $(SCHEMAS) ## check config/deploy/kubernetes by its kinds' schemas, and
+##   what scales it by a Prometheus (wants npm and prometheus; kubectl, where it is, renders the overlays; a minute)
+	@PYTHONPATH=$(call PURELIB,$(VENV)/kubernetes) $(BIN)/python -m pytest tests/kubernetes $(ARGS)
 
 lint: $(TOOLS) ## check style and types: ruff, mypy --strict, and of the kernel clang-format and clang-tidy
 	@$(BIN)/ruff check --config config/ruff.toml .
@@ -183,7 +190,8 @@ $(CLIENTS) $(MORE): $(VENV)/%/.installed: config/requirements-%.txt | $(BIN)/pyt
 
 $(PAGE_JS): tests/page/package.json tests/page/package-lock.json
 $(SCRIPTED): tests/clients/package.json tests/clients/package-lock.json tests/clients/programs/openai_client.mjs
-$(SCRIPTED) $(PAGE_JS):
+$(SCHEMAS): tests/kubernetes/package.json tests/kubernetes/package-lock.json tests/kubernetes/check.mjs
+$(SCRIPTED) $(PAGE_JS) $(SCHEMAS):
 	@rm -rf $(@D) && mkdir -p $(@D) && cp $^ $(@D)
 	@cd $(@D) && npm ci --silent --no-audit --no-fund
 	@touch $@
@@ -199,7 +207,7 @@ define SEES_SERVING
 echo $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') > $(PURELIB)/serve-bert.pth
 endef
 
-$(BENCH) $(INFINITY) $(OPENVINO) $(PAGE) $(RAY): $(VENV)/%/.installed: config/requirements-%.txt $(WHOLE)
+$(BENCH) $(INFINITY) $(OPENVINO) $(PAGE) $(RAY) $(MANIFEST): $(VENV)/%/.installed: config/requirements-%.txt $(WHOLE)
 	@echo 'Installing config/requirements-$*.txt into $(@D): some 250 MB, once, in a minute.'
 	@rm -rf $(@D)
 	@$(BIN)/python -m venv $(@D)

@@ -57,10 +57,12 @@ def main() -> None:
     write("requirements-otel.txt", "requirements-otel.in", without(resolve("requirements-otel.in"), light))
     tools = resolve("requirements-dev.in")
     write("requirements-dev.txt", "requirements-dev.in", tools)
-    page = resolve("requirements-page.in", "-c", str(HERE / "requirements-dev.txt"))
-    write("requirements-page.txt", "requirements-page.in", without(page, light + tools))
-    known = [f"-c{HERE / name}" for name in ("requirements.txt", "requirements-torch.txt", "requirements-dev.txt")]
-    ray = [block for block in resolve("requirements-ray.in", *known) if not CUDA.match(block)]
+    seen = [f"-c{HERE / name}" for name in ("requirements.txt", "requirements-dev.txt")]
+    for name in ("page", "kubernetes"):
+        blocks = resolve(f"requirements-{name}.in", *seen)
+        write(f"requirements-{name}.txt", f"requirements-{name}.in", without(blocks, light + tools))
+    with_torch_seen = [*seen, f"-c{HERE / 'requirements-torch.txt'}"]
+    ray = [block for block in resolve("requirements-ray.in", *with_torch_seen) if not CUDA.match(block)]
     write("requirements-ray.txt", "requirements-ray.in", without(ray, light + anywhere + tools))
     write("requirements-models.txt", "requirements-models.in", resolve("requirements-models.in", "--no-deps"))
     for name in ("clients", "clients-more", "sbom"):

@@ -1,18 +1,19 @@
-"""Run an image's command as Kubernetes would: `python jail.py ROOT COMMAND…`, in namespaces that `unshare` made.
+"""Run an image's command as Kubernetes would: `python jail.py ROOT SPEC COMMAND…`, in namespaces that `unshare` made.
 
-The root is read-only, /tmp is memory, the user is the image's, without any capability, and there is no network but a
-loopback of its own. The environment is this process's. Nothing but Python is needed.
+SPEC, a JSON object, has the `user`, and in `memory` the folders that are memory, with their sizes in bytes. The root is
+read-only, without any capability, and there is no network but a loopback of its own. The environment is this process's.
+Nothing but Python is needed.
 """
 
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-USER = 65532
 PR_SET_NO_NEW_PRIVS, PR_CAPBSET_DROP = 38, 24
 LAST_CAPABILITY = Path("/proc/sys/kernel/cap_last_cap")
 DEVICES = ("null", "zero", "random", "urandom")
@@ -24,11 +25,12 @@ def mount(*words: str) -> None:
 
 
 def main() -> None:
-    root, command = sys.argv[1], sys.argv[2:]
+    root, spec, command = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3:]
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     mount("--bind", root, root)
     mount("-o", "remount,bind,ro", root)
-    mount("-t", "tmpfs", "-o", "size=64m,mode=1777", "tmpfs", f"{root}/tmp")
+    for folder, size_bytes in spec["memory"].items():
+        mount("-t", "tmpfs", "-o", f"size={size_bytes},mode=1777", "tmpfs", root + folder)
     mount("-t", "proc", "proc", f"{root}/proc")
     mount("-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", f"{root}/dev")
     for name in DEVICES:
@@ -41,8 +43,8 @@ def main() -> None:
     os.chroot(root)
     os.chdir("/")
     os.setgroups([])
-    os.setgid(USER)
-    os.setuid(USER)
+    os.setgid(spec["user"])
+    os.setuid(spec["user"])
     if library.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "no_new_privs")
     os.execvpe(command[0], command, os.environ)

@@ -1,4 +1,7 @@
-"""The container: built from the Containerfile, run as its Deployment runs it, up to a right vector."""
+"""The container: built from the Containerfile, run as the Deployment has it, up to a right vector.
+
+Its user, settings, mounts and probes are read from config/deploy/kubernetes; seccomp and the limits need a kubelet.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from app import encoder
 from tests.container import jail
@@ -20,6 +24,14 @@ from tests.container.image import Builder, Image, size_bytes
 from tests.kit.places import ROOT
 from tests.kit.session import Session, children, wait_for
 
+MANIFEST = yaml.safe_load((ROOT / "config/deploy/kubernetes/base/deployment.yaml").read_text())
+POD = MANIFEST["spec"]["template"]["spec"]
+[CONTAINER] = POD["containers"]
+ENVIRON = {one["name"]: one["value"] for one in CONTAINER["env"]}
+PORTS = {one["name"]: one["containerPort"] for one in CONTAINER["ports"]}
+USER = POD["securityContext"]["runAsUser"]
+MEMORY = {one["name"]: one["emptyDir"] for one in POD["volumes"]}
+MIB = 1 << 20
 READY_S = 120
 HELLO = '{"text": "Hello"}'
 LOCKS = ("requirements.txt", "requirements-model.txt")
@@ -51,9 +63,9 @@ class Container:
         [forked] = children(self.session.pid)
         return forked
 
-    def ask(self, path: str, body: str = "") -> tuple[int, str]:
+    def ask(self, path: str, body: str = "", port: int = PORTS["http"]) -> tuple[int, str]:
         """From inside of its network: status, and what came with it."""
-        url = f"http://127.0.0.1:8000{path}"
+        url = f"http://127.0.0.1:{port}{path}"
         enter = ["nsenter", f"--net=/proc/{self.master}/ns/net", sys.executable, "-c", ASK, url, body]
         ran = subprocess.run(enter, capture_output=True, text=True, timeout=60, check=True)
         status, content = json.loads(ran.stdout)
@@ -66,13 +78,20 @@ class Container:
         return word in log
 
 
+def memory_bytes(volume: str) -> int:
+    """Of an emptyDir of memory, which is all that the Deployment has."""
+    assert MEMORY[volume]["medium"] == "Memory"
+    return int(MEMORY[volume]["sizeLimit"].removesuffix("Mi")) * MIB
+
+
 @contextmanager
 def running(image: Image, folder: Path, **environ: str) -> Iterator[Container]:
-    """As its configuration says, in namespaces of its own."""
+    """As its configuration and the Deployment say, in namespaces of its own."""
     command = ["unshare", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child"]
-    command += [sys.executable, jail.__file__, str(image.root), *image.config["Entrypoint"]]
+    spec = {"user": USER, "memory": {one["mountPath"]: memory_bytes(one["name"]) for one in CONTAINER["volumeMounts"]}}
+    command += [sys.executable, jail.__file__, str(image.root), json.dumps(spec), *image.config["Entrypoint"]]
     with (folder / "log").open("wb") as log:
-        session = Session(command, image.environ | environ, folder, log)
+        session = Session(command, image.environ | ENVIRON | environ, folder, log)
     try:
         yield Container(session, folder / "log")
     finally:
@@ -83,7 +102,7 @@ def running(image: Image, folder: Path, **environ: str) -> Iterator[Container]:
 def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     builder = Builder(tmp_path_factory.mktemp("buildah"))
     try:
-        yield builder.image(REVISION="tested")
+        yield builder.image(REVISION="tested", PRECISION=ENVIRON["BERT_PRECISION"])
     finally:
         builder.remove()
 
@@ -108,7 +127,7 @@ def test_a_right_vector_comes_of_it(container: Container) -> None:
 def test_it_is_locked_up_and_has_nothing_to_say_of_that(container: Container) -> None:
     for pid in (container.master, *children(container.master)):
         told = Path(f"/proc/{pid}/status").read_text()
-        assert re.findall(r"^[UG]id:\t(.*)$", told, re.MULTILINE) == ["\t".join(["65532"] * 4)] * 2
+        assert re.findall(r"^[UG]id:\t(.*)$", told, re.MULTILINE) == ["\t".join([str(USER)] * 4)] * 2
         assert len(re.findall(r"^Cap(?:Eff|Prm|Bnd|Inh|Amb):\t0+$", told, re.MULTILINE)) == 5
         assert "NoNewPrivs:\t1" in told
     mounts = [line.split() for line in Path(f"/proc/{container.master}/mounts").read_text().splitlines()]
@@ -116,6 +135,21 @@ def test_it_is_locked_up_and_has_nothing_to_say_of_that(container: Container) ->
     events = [json.loads(line) for line in container.log.read_text().splitlines()]
     assert {line["event"] for line in events} >= {"boot", "all workers ready"}
     assert not [line for line in events if line["level"] in {"warning", "error"}]
+
+
+def test_the_deployment_is_what_it_was_built_for(container: Container) -> None:
+    """Its weights are packed as asked for, its probes answer, and what is memory there is so here, and empty."""
+    for name in ("startupProbe", "readinessProbe", "livenessProbe"):
+        [port] = [
+            one["containerPort"] for one in CONTAINER["ports"] if one["name"] == CONTAINER[name]["httpGet"]["port"]
+        ]
+        assert container.ask(CONTAINER[name]["httpGet"]["path"], port=port)[0] == 200
+    [boot] = [line for line in map(json.loads, container.log.read_text().splitlines()) if line["event"] == "boot"]
+    assert boot["packed"].startswith("/opt/serve-bert/cache/"), "mapped as they lie in the image"
+    mounts = [line.split()[:3] for line in Path(f"/proc/{container.master}/mounts").read_text().splitlines()]
+    for mount in CONTAINER["volumeMounts"]:
+        assert ["tmpfs", mount["mountPath"], "tmpfs"] in mounts
+        assert not list(Path(f"/proc/{container.master}/root{mount['mountPath']}").iterdir())
 
 
 @pytest.mark.parametrize(("port", "code"), [("8000", 0), ("1", 1)])

@@ -24,7 +24,7 @@ def test_every_metric_stands_in_the_readme(site: Site) -> None:
     assert [name for name in sorted(names) if f"`{name}`" not in README] == []
 
 
-WRAPPED = {".md", ".toml", ".cfg", ".c", ".h", ".inc", ".py", ".yml", ".html", ".js", ".css"}
+WRAPPED = {".md", ".toml", ".cfg", ".c", ".h", ".inc", ".py", ".yml", ".yaml", ".html", ".js", ".mjs", ".css"}
 NOT_OURS = re.compile("/run-20|^tests/data/|requirements-models")
 
 
