@@ -34,7 +34,7 @@ KERNEL_FLAGS = $$($(BIN)/python -c 'import runpy; print(*runpy.run_path("$(NATIV
 # The kernel is compiled while packages are fetched.
 MAKEFLAGS += --jobs=2
 .PHONY: help install run test test-long test-models test-clients test-page page-pictures test-ray test-container
-.PHONY: test-kubernetes lint bench bench-encoder bench-ray bench-overload study chaos dashboard tracing fuzz
+.PHONY: test-kubernetes lint bench bench-encoder bench-ray bench-overload bench-plan study chaos dashboard tracing fuzz
 .PHONY: settings wheel lock clean
 
 # Before anything is fetched for a name that is none.
@@ -111,6 +111,9 @@ bench-ray: $(TOOLS) $(KERNEL) $(RAY) ## embed a dictionary on two Ray nodes, bes
 bench-overload: $(TOOLS) $(KERNEL) ## ask for more than can be answered, and tell what is, in five minutes
 ##   (QUICK=1: half of one; TOKENS=22)
 	@exec $(BIN)/python -m tests.bench.overload $(TOKENS)
+
+bench-plan: $(TOOLS) $(KERNEL) ## hold `serve-bert plan` against what it forecasts, in eight minutes (QUICK=1: one)
+	@exec $(BIN)/python -m tests.bench.forecast
 
 chaos: $(TOOLS) $(KERNEL) ## do harm to a fleet under load, and tell in a table what its clients saw, in a quarter of
 ##   an hour (QUICK=1: four minutes; ARGS='reload' narrows it)

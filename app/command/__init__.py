@@ -1,4 +1,4 @@
-"""`serve-bert`: serve, print settings, or encode a file. Every setting is a flag."""
+"""`serve-bert`: serve, print settings, encode a file, or plan a fleet. Every setting is a flag."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from ..errors import BulkError, ConfigurationError, ModelRefusedError
 from ..version import VERSION
-from . import embed, settings
+from . import embed, plan, settings
 from .flags import given, setting_flags
 
 EPILOG = "A flag wins over its environment variable, that over the file of --config, that over the default."
@@ -31,6 +31,7 @@ def command(context: click.Context, /, **flags: Any) -> None:
 
 command.add_command(settings.print_settings)
 command.add_command(embed.embed)
+command.add_command(plan.plan)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Sequence
 
@@ -19,19 +20,30 @@ def arrivals(rate_per_s: float, duration_s: float) -> list[float]:
     return [index / rate_per_s for index in range(int(rate_per_s * duration_s))]
 
 
+def at_random(rate_per_s: float, duration_s: float) -> list[float]:
+    """The same, of clients who know nothing of each other (Poisson)."""
+    source = random.Random()
+    found, when_s = [], source.expovariate(rate_per_s)
+    while when_s < duration_s:
+        found.append(when_s)
+        when_s += source.expovariate(rate_per_s)
+    return found
+
+
 def open_loop(
     port: int,
     requests: Sequence[Request],
     rate_per_s: float,
     pace: Pace,
     service_cpu_s: Callable[[], float] = lambda: 0.0,
+    come: Callable[[float, float], list[float]] = arrivals,
 ) -> Load:
     """Requests at a fixed rate; those due in the window count, with those still unanswered at the end as late."""
     driver, load = Driver(port, requests), Load(pace.window_s)
     try:
         begin_s = time.perf_counter() + 0.05
         window_s, end_s = begin_s + pace.warm_s, begin_s + pace.warm_s + pace.window_s
-        due = [begin_s + after for after in arrivals(rate_per_s, pace.warm_s + pace.window_s)]
+        due = [begin_s + after for after in come(rate_per_s, pace.warm_s + pace.window_s)]
         send = sender(driver, due)
         send(window_s)
         with measuring(load, service_cpu_s):

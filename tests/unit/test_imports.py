@@ -28,8 +28,9 @@ ALLOWED = {
     "app.fleet": BELOW | {"app.settings", "app.fleet"},
     "app.web": BELOW | SETTINGS | {"app.encoder", "app.fleet", "app.server", "app.web"},
     "app.bulk": BELOW | {"app.settings", "app.encoder", "app.bulk"},
+    "app.capacity": BELOW | {"app.encoder", "app.fleet", "app.capacity"},
     "app.command": BELOW
-    | {"app", "app.settings", "app.encoder", "app.fleet", "app.bulk", "app.process", "app.command"},
+    | {"app", "app.settings", "app.encoder", "app.fleet", "app.bulk", "app.capacity", "app.process", "app.command"},
     "app.__main__": {"app.command"},
     "app.server": BELOW | {"app.fleet", "app.server"},
     "app.process": BELOW | SETTINGS | {"app", "app.encoder", "app.fleet", "app.web", "app.server", "app.process"},
@@ -42,6 +43,7 @@ FORBIDDEN = {
     "app.server": HEAVY | {"flask", "werkzeug"},
     "app.process": HEAVY,
     "app.bulk": {"flask", "werkzeug", "gunicorn", "torch", "click"},
+    "app.capacity": HEAVY | {"flask", "werkzeug", "gunicorn", "click"},
     "app.command": {"torch", "numpy"},
     "app.__main__": HEAVY,
     "app.settings": HEAVY | {"flask"},

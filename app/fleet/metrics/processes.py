@@ -29,7 +29,7 @@ class ProcessorTime:
     def look(self, children: Iterable[int]) -> None:
         """Count what was used since the last time; `children`: those that live."""
         own = os.times()
-        used_s = own.user + own.system + own.children_user + own.children_system + sum(map(_used_s, children))
+        used_s = own.user + own.system + own.children_user + own.children_system + sum(map(cpu_of_s, children))
         # One that has ended since may be missing for a moment, until it is waited for.
         if used_s > self._counted_s:
             self._counter.inc(used_s - self._counted_s)
@@ -49,7 +49,8 @@ def of_fleet(board: Board) -> Iterator[Metric]:
         yield GaugeMetricFamily("process_start_time_seconds", "When the master began, since 1970.", began_s)
 
 
-def _used_s(pid: int) -> float:
+def cpu_of_s(pid: int) -> float:
+    """Seconds of processor time that a process has taken so far; 0 of one that is not there."""
     stat = _stat(pid)
     return (int(stat[USER_TIME]) + int(stat[SYSTEM_TIME])) / TICKS if stat else 0.0
 
