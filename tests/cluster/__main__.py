@@ -3,7 +3,8 @@
     make bench-ray                        some 25 minutes; QUICK=1: two
 
 300,000 lines of a dictionary (corpus.py) both ways, the rows compared to the bit; then the first 20,000, ours and
-theirs in turn, five pairs. Each is timed from its command's start to its end, on the same two cores.
+theirs in turn, five pairs. Each is timed from its command's start to its end, on the same two cores. At last all lines
+three times more, killed in the middle: an actor, the command, which is given again, and a node, the bytes compared.
 """
 
 from __future__ import annotations
@@ -19,7 +20,19 @@ from pathlib import Path
 import numpy as np
 
 from tests.cluster import corpus
-from tests.cluster.nodes import Nodes, embed, environment, parts, table, two_nodes
+from tests.cluster.nodes import (
+    Nodes,
+    actors,
+    await_shards,
+    contents,
+    embed,
+    embedding,
+    environment,
+    kill,
+    parts,
+    table,
+    two_nodes,
+)
 from tests.kit.places import ROOT, default_model
 from tests.kit.process import is_quick, prepare_process
 
@@ -33,12 +46,13 @@ def main() -> None:
     prepare_process()
     with tempfile.TemporaryDirectory() as name, two_nodes() as nodes:
         folder = Path(name)
-        whole(folder, nodes)
+        file, out = whole(folder, nodes)
         beside(folder, nodes)
+        killed(file, out, nodes)
 
 
-def whole(folder: Path, nodes: Nodes) -> None:
-    """All lines both ways, twice in turn."""
+def whole(folder: Path, nodes: Nodes) -> tuple[Path, Path]:
+    """All lines both ways, twice in turn: their file, and the folder of the parts."""
     file = folder / "gcide.txt"
     texts = corpus.write(file, LINES)
     say(f"{LINES:,} lines of a dictionary, {texts:,} of them not empty, {file.stat().st_size / 1e6:.1f} MB")
@@ -49,6 +63,7 @@ def whole(folder: Path, nodes: Nodes) -> None:
             took_s = timed(file, *ways[way])
             say(f"{way:9s}  {took_s:7.1f} s  {LINES / took_s:7,.0f} lines/s")
     compare(file, out, array, texts)
+    return file, out
 
 
 def compare(file: Path, out: Path, array: Path, texts: int) -> None:
@@ -82,6 +97,29 @@ def beside(folder: Path, nodes: Nodes) -> None:
         say(f"{arm:38s} {statistics.median(each):7,.0f} texts/s  ({', '.join(f'{one:,.0f}' for one in each)})")
     ours, other = rates.values()
     say(f"quotients of the pairs: {', '.join(f'{a / b:.1f}' for a, b in zip(ours, other, strict=True))}")
+
+
+def killed(file: Path, whole_out: Path, nodes: Nodes) -> None:
+    """In the middle, three ways. Exits if a byte is another, or a line is lost or there twice."""
+    for victim in ("an actor", "the command", "a node"):
+        out = file.with_name(f"without {victim}")
+        command = (file, "--out", out, "--ray", nodes.address)
+        with embedding(file.with_suffix(".log"), *command) as session:
+            await_shards(out, len(parts(whole_out)) // 3)
+            if victim == "an actor":
+                kill(actors()[0])
+            elif victim == "the command":
+                kill(session.pid)
+            else:
+                nodes.cluster.remove_node(nodes.second, allow_graceful=False)
+            made = len(parts(out))
+            code = session.process.wait(LONGEST_S)
+        if code:
+            timed(*command)
+        if contents(out) != contents(whole_out):
+            sys.exit(f"with {victim} killed the bytes are others")
+        again = ", and the command given again" if code else ""
+        say(f"{victim} killed after {made} of {len(parts(out))} parts{again}: the same bytes in every file")
 
 
 def timed(*arguments: str | Path) -> float:
