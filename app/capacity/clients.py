@@ -11,6 +11,7 @@ import math
 import multiprocessing
 import random
 import re
+import signal
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -87,6 +88,7 @@ class Clients:
 
 def _ask(port: int, requests: Sequence[bytes], rate_per_s: float, stop: Event, pipe: Connection) -> None:
     end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is said to all; who started us ends us
     seen: list[Seen] = []
     due = zip(itertools.cycle(requests), _times(rate_per_s), strict=False)
     try:

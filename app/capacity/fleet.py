@@ -18,21 +18,12 @@ from typing import Any, Self
 from ..encoder import end_with_parent
 from ..errors import ConfigurationError
 from ..fleet.metrics.processes import cpu_of_s
-from ..names import flag
+from ..names import CONFIG_NAME, environment_name, flag
+from ..settings import FIELDS
 
-# What a measurement decides, whatever the settings say.
-OURS = {
-    "host": "127.0.0.1",
-    "port": "0",
-    "admin_bind": "",
-    "api_key": "",
-    "api_key_file": "",
-    "log_format": "json",
-    "state": "per-worker",
-    "lock": "none",
-    "otlp_endpoint": "",
-    "max_queue_ms": "0",
-}
+# All other settings but the model's have their defaults, whatever the environment says.
+SETTINGS = {*map(environment_name, FIELDS), CONFIG_NAME}
+OURS = {"host": "127.0.0.1", "port": "0", "log_format": "json", "max_queue_ms": "0"}
 READY = "all workers ready"
 # The command, from where this module is, wherever this process was started; the working folder is not on the path.
 START = """
@@ -50,14 +41,16 @@ LEAST_WAIT_S = 0.01
 class Fleet:
     """From its start to its end; use it as a context manager. Raises ConfigurationError if it does not start."""
 
-    def __init__(self, flags: Mapping[str, str], workers: int) -> None:
-        chosen = dict(flags) | OURS | {"workers": str(workers)}
+    def __init__(self, model: Mapping[str, str], workers: int) -> None:
+        """`model`: the settings of it that are not as by default, by their names."""
+        chosen = dict(model) | OURS | {"workers": str(workers)}
         command = [sys.executable, "-P", "-c", START, str(HOME), COMMAND]
         command += [f"{flag(name)}={value}" for name, value in chosen.items()]
         self._log, writing = os.pipe()
         # No thread of ours runs that a fork could break.
         self._process = subprocess.Popen(  # noqa: S603
             command,
+            env={name: value for name, value in os.environ.items() if name not in SETTINGS},
             stderr=writing,
             start_new_session=True,
             preexec_fn=_end_with_us,  # noqa: PLW1509

@@ -10,7 +10,8 @@ from pathlib import Path
 from .measured import Measured
 from .queueing import latency_ms
 
-# Of a replica's cores, in the mean: above, a burst or a lost replica is a queue. config/deploy/kubernetes scales by it.
+# Of a replica's cores, or its network, in the mean: above, a burst or a lost replica is a queue. KEDA scales by it, too
+# (config/deploy/kubernetes).
 MOST_BUSY = 0.7
 # Below, more replicas change nothing for a request.
 LEAST_BUSY = 0.01
@@ -39,8 +40,8 @@ class Forecast:
     """Of a replica, both ways; computed from sizes."""
     weights_bytes_per_s: float | None
     """That a replica's cores read of the weights; computed from sizes."""
-    binds: str
-    """What is used up first: cores, latency, network or memory."""
+    binds_first: str
+    """As the rate grows: cores, latency, network; memory if there is too little of it at any rate."""
 
     @property
     def network_share(self) -> float:
@@ -61,7 +62,7 @@ def forecast(measured: Measured, rate_per_s: float, p99_ms: float | None, cores:
     busy = each_per_s / (cores * measured.requests_per_s)
     # Memory does not grow with the rate: it suffices, or it does not.
     fits = memory_bytes * measured.cores / cores < _memory_bytes()
-    is_cores = busy / MOST_BUSY > network_bytes_per_s / NETWORK_BYTES_PER_S
+    is_cores = busy > network_bytes_per_s / NETWORK_BYTES_PER_S
     binds = "latency" if replicas > least else "cores" if is_cores else "network"
     return Forecast(
         rate_per_s=rate_per_s,
@@ -73,7 +74,7 @@ def forecast(measured: Measured, rate_per_s: float, p99_ms: float | None, cores:
         memory_bytes=memory_bytes,
         network_bytes_per_s=network_bytes_per_s,
         weights_bytes_per_s=None if weights is None else each_per_s * weights,
-        binds=binds if fits else "memory",
+        binds_first=binds if fits else "memory",
     )
 
 
@@ -97,7 +98,8 @@ def _replicas(measured: Measured, rate_per_s: float, p99_ms: float | None, cores
         each_per_s = rate_per_s / replicas
         return latency_ms(measured.service_at_ms(each_per_s / capacity_per_s), cores, each_per_s, PERCENT)
 
-    least = max(1, math.ceil(rate_per_s / (MOST_BUSY * capacity_per_s)))
+    network_per_s = NETWORK_BYTES_PER_S / (measured.request_bytes + measured.answer_bytes)
+    least = max(1, math.ceil(rate_per_s / (MOST_BUSY * min(capacity_per_s, network_per_s))))
     most = max(least, math.ceil(rate_per_s / (LEAST_BUSY * capacity_per_s)))
     if p99_ms is None or at(least) <= p99_ms:
         return least, at(least), least

@@ -25,8 +25,8 @@ TEXTS = 16
 # So that none of the workers ever waits for somebody to ask.
 CLIENTS_A_WORKER = 2
 MEMORY = re.compile(r'^bert_worker_(pss|private)_bytes\{slot="(\w+)"\} (\S+)$', re.MULTILINE)
-LOOKED_UP = "word"
-"""What the packed table of word vectors is called: a request reads a row a token of it."""
+LOOKED_UP = {"words", "position", "type"}
+"""Tables of the packed file of which a request reads a row a token, and not all (native/layout.py)."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class Measured:
     """Processor time of a request with every core at work, all in all."""
     forward_ms: float
     """What of that is the model's, in the mean."""
+    had: float
+    """The part of the cores' time that the fleet had with every core at work; the clients have a tenth or so."""
     service_ms: tuple[float, ...]
     """How long a worker was at each of the requests, without waiting, at half of that load: more, for a core that idles
     wakes up, and finds less in its caches."""
@@ -71,7 +73,7 @@ class Measured:
 
     @property
     def alone_p99_ms(self) -> float:
-        """Of a request that meets no other."""
+        """Of a request that waits for no other, at half of the load."""
         return of_ordered(sorted(self.service_ms), 99)
 
     def told(self) -> dict[str, Any]:
@@ -101,7 +103,8 @@ def measure(flags: Mapping[str, str], cores: int, tokens: int) -> Measured:
         cores=cores,
         requests_per_s=per_s,
         cpu_ms=1e3 / per_s,
-        forward_ms=statistics.fmean(one.forward_ms for one in full),
+        forward_ms=_forward_ms(full, cpu_s),
+        had=cpu_s / (cores * FULL_S),
         service_ms=_service_ms(half, half_cpu_s),
         shared_bytes=shared_bytes,
         worker_bytes=worker_bytes,
@@ -144,6 +147,12 @@ def _requests(fleet: Fleet, tokens: int) -> list[bytes]:
     return [head.format(fleet.port, len(body)).encode() + body for body in bodies]
 
 
+def _forward_ms(seen: list[Seen], cpu_s: float) -> float:
+    """Processor time: the part of it that the forward has of the time that workers were at requests."""
+    at_work_ms = max(cpu_s * 1e3, sum(one.worker_ms for one in seen))
+    return cpu_s * 1e3 / len(seen) * sum(one.forward_ms for one in seen) / at_work_ms
+
+
 def _service_ms(seen: list[Seen], cpu_s: float) -> tuple[float, ...]:
     """As the answers tell, and what a worker has to do before and after that: what is missing to its processor time."""
     rest_ms = max(0.0, (cpu_s * 1e3 - sum(one.worker_ms for one in seen)) / len(seen))
@@ -165,5 +174,5 @@ def _weights_bytes(boot: Mapping[str, Any]) -> int | None:
         return None
     with path.open("rb") as file:
         tensors = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    places = [one["data_offsets"] for name, one in tensors.items() if name not in {"__metadata__", LOOKED_UP}]
+    places = [one["data_offsets"] for name, one in tensors.items() if name not in {"__metadata__", *LOOKED_UP}]
     return sum(int(end) - int(begin) for begin, end in places)

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from ..errors import BulkError
 from ..fleet import threads
 from ..settings import Settings
-from .progress import counted, say
+from .words import counted, say
 
 if TYPE_CHECKING:
     from ..bulk.cluster.run import Run

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from tqdm import tqdm
 
-from ..bulk.writer import Writer
-from ..encoder import ModelInfo, Progress
+from .words import counted, say
+
+if TYPE_CHECKING:
+    from ..bulk.writer import Writer
+    from ..encoder import ModelInfo
 
 BAR = "{percentage:3.0f} %|{bar:30}| {desc}, {remaining} left"
 
@@ -25,6 +28,8 @@ class Display:
         self._bytes = path.stat().st_size
         self._began_s = time.monotonic()
         self._began = writer.place
+        from ..encoder import Progress
+
         self._log = Progress("encoding")
         self._bar = tqdm(
             total=self._bytes, initial=self._began.offset, bar_format=BAR, disable=not sys.stderr.isatty(), leave=False
@@ -65,13 +70,3 @@ class Display:
 
     def _rate(self) -> float:
         return (self._writer.place.line - self._began.line) / max(time.monotonic() - self._began_s, 1e-3)
-
-
-def counted(count: int, name: str) -> str:
-    """So many of them, in words."""
-    return f"{count:,} {name}" + ("" if count == 1 else "s")
-
-
-def say(sentence: str) -> None:
-    """To whoever watches; standard output is for what a command makes."""
-    sys.stderr.write(sentence + "\n")

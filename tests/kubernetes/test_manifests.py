@@ -8,10 +8,12 @@ from __future__ import annotations
 import math
 import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from app import settings
 from tests.kit.fleet import wait_for
@@ -147,7 +149,7 @@ def test_a_worker_has_a_whole_core_and_keda_counts_with_as_many() -> None:
     workers = int(limits["cpu"])
     metadata = files()["scaling.yaml"]["spec"]["triggers"][0]["metadata"]
     assert float(metadata["threshold"]) == pytest.approx(0.7 * workers)
-    assert re.findall(r"clamp_max\(.*, (\d+)\)", metadata["query"]) == [str(workers)]
+    assert re.findall(r"clamp_max\(.*, (\d+)\)\)", metadata["query"]) == [str(workers)]
     assert set(metadata) <= TRIGGER
 
 
@@ -197,6 +199,26 @@ def test_what_scales_it_asks_for_as_many_as_there_is_work(
         assert math.ceil(load / float(metadata["threshold"])) == replicas
         for client in clients:
             client.close()
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="Prometheus is not installed (Debian: prometheus)")
+def test_a_replica_that_has_ended_does_not_count_and_none_at_all_is_no_load_of_nought(tmp_path: Path) -> None:
+    query = files()["scaling.yaml"]["spec"]["triggers"][0]["metadata"]["query"]
+    series = [
+        {"series": f'{name}{{job="serve-bert",pod="{pod}"}}', "values": f"{value}x{60 if end else 90}{end}"}
+        for pod, end in (("lives", ""), ("ended", " stale"))
+        for name, value in (("bert_workers", 2), ("bert_workers_busy", 2), ("bert_queue_depth", 9))
+    ]
+    cases = [(250, [8]), (310, [4]), (3600, [])]
+    tests = [
+        {"expr": query, "eval_time": f"{when_s}s", "exp_samples": [{"labels": "{}", "value": one} for one in found]}
+        for when_s, found in cases
+    ]
+    file = tmp_path / "scaling.test.yml"
+    group = {"interval": "5s", "input_series": series, "promql_expr_test": tests}
+    file.write_text(yaml.safe_dump({"evaluation_interval": "5s", "tests": [group]}))
+    ran = subprocess.run(["promtool", "test", "rules", str(file)], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 def test_the_schemas_are_those_of_the_lock() -> None:

@@ -28,7 +28,7 @@ ALLOWED = {
     "app.fleet": BELOW | {"app.settings", "app.fleet"},
     "app.web": BELOW | SETTINGS | {"app.encoder", "app.fleet", "app.server", "app.web"},
     "app.bulk": BELOW | {"app.settings", "app.encoder", "app.bulk"},
-    "app.capacity": BELOW | {"app.encoder", "app.fleet", "app.capacity"},
+    "app.capacity": BELOW | {"app.settings", "app.encoder", "app.fleet", "app.capacity"},
     "app.command": BELOW
     | {"app", "app.settings", "app.encoder", "app.fleet", "app.bulk", "app.capacity", "app.process", "app.command"},
     "app.__main__": {"app.command"},
@@ -113,5 +113,11 @@ def test_create_app_imports_nothing_heavy() -> None:
         from app import settings
         app.create_app(settings.load())
         print(sorted({'torch', 'transformers'} & set(sys.modules)))"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_the_command_is_there_before_anything_that_reads_how_many_threads_it_may_start() -> None:
+    code = "import app.command, sys; print(sorted({'numpy', 'torch', 'tokenizers'} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
