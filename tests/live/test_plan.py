@@ -30,7 +30,9 @@ def planned(*flags: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_figures_for_programs_and_settings_of_their_own() -> None:
-    ran = planned("--json", "--precision=float32", BERT_API_KEY="secret", PORT="1", WEB_CONCURRENCY="7")
+    others = {"BERT_API_KEY": "secret", "PORT": "1", "WEB_CONCURRENCY": "7", "BERT_STATE": "shared"}
+    limits = {"BERT_MAX_CHARS": "10", "BERT_MAX_TEXTS": "1", "BERT_LOG_LEVEL": "error"}
+    ran = planned("--json", **others, **limits, BERT_PRECISION="float32")
     assert ran.returncode == 0, ran.stderr
     found = json.loads(ran.stdout)
     measured, forecast = found["measured"], found["forecast"]
@@ -62,6 +64,8 @@ def test_words_for_people_and_a_latency_that_cannot_be() -> None:
         (("--tokens=2",), "--tokens 2: no text has 2 tokens, special ones included"),
         (("--model=/nowhere",), "'/nowhere' is no directory"),
         (("--rate=0",), "is not in the range"),
+        (("--rate=inf",), "inf is no number to count with"),
+        (("--p99=nan",), "nan is no number to count with"),
         (("--port=9000",), "No such option"),
     ],
 )
