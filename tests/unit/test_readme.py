@@ -6,6 +6,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Site
 
 README = Path("README.md").read_text(encoding="utf-8")
@@ -22,6 +24,13 @@ def test_every_metric_stands_in_the_readme(site: Site) -> None:
     names = {line.split()[2] for line in page.splitlines() if line.startswith("# TYPE")}
     assert len(names) > 10
     assert [name for name in sorted(names) if f"`{name}`" not in README] == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "app/encoder/native/README.md"])
+def test_every_place_that_is_named_is_there(name: str) -> None:
+    text = Path(name).read_text(encoding="utf-8")
+    named = set(re.findall(r"[`(]((?:app|tests|config)/[\w./-]+)[`)#]", text))
+    assert [place for place in sorted(named) if not Path(place).exists()] == []
 
 
 WRAPPED = {".md", ".toml", ".cfg", ".c", ".h", ".inc", ".py", ".yml", ".yaml", ".html", ".js", ".mjs", ".css"}
