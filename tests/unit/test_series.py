@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import signal
 import time
@@ -261,3 +262,23 @@ def test_what_is_moved_fast_is_what_the_library_would_move(kind: str, amount: fl
         assert both["bert_queue_seconds_count[]"] == both[counted] == 6
         assert both["bert_queue_seconds_sum[]"] == pytest.approx(6 * amount)
         assert all(value % 2 == 0 for name, value in both.items() if "_bucket" in name), "each of them twice"
+
+
+def test_rows_that_are_taken_at_once_are_all_in_the_sums() -> None:
+    """As workers are born: each takes its own, at the same moment, and moves a number in it."""
+    stores = [Store(3) for _ in range(300)]
+    places = [store.place(("m", "m_total")) for store in stores]
+    reached = memoryview(mmap.mmap(-1, 16)).cast("q")
+    children = []
+    for slot in range(2):
+        children.append(os.fork())
+        if children[-1] == 0:
+            for number, (store, place) in enumerate(zip(stores, places, strict=True), 1):
+                reached[slot] = number
+                while reached[1 - slot] < number:
+                    pass
+                store.row(slot)[place] += 1
+            os._exit(0)
+    for child in children:
+        assert os.waitpid(child, 0)[1] == 0
+    assert [store.totals()[place] for store, place in zip(stores, places, strict=True)] == [2] * 300

@@ -80,7 +80,8 @@ class Store:
     def row(self, index: int) -> memoryview[float]:
         """The numbers of a slot; the last is the master's."""
         if index < self.size - 1:
-            self._head[USED] = max(self._head[USED], index + 1)
+            with self._alone():  # workers that are born at once would undo each other's
+                self._head[USED] = max(self._head[USED], index + 1)
         return self._row(self._half * self.size + index)
 
     def nobodys_row(self) -> memoryview[float]:
@@ -134,7 +135,7 @@ class Store:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[bool]:
-        """Whether no other process adds to the list meanwhile. The kernel lets go for whoever dies at it."""
+        """Whether no other process adds to the list or takes a row. The kernel lets go for whoever dies at it."""
         until_s = time.monotonic() + PATIENCE_S
         while not (is_alone := self._try_lock()) and time.monotonic() < until_s:
             time.sleep(0.001)
