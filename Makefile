@@ -211,7 +211,7 @@ echo $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))
 endef
 
 $(BENCH) $(INFINITY) $(OPENVINO) $(PAGE) $(RAY) $(MANIFEST): $(VENV)/%/.installed: config/requirements-%.txt $(WHOLE)
-	@echo 'Installing config/requirements-$*.txt into $(@D): some 250 MB, once, in a minute.'
+	@echo 'Installing config/requirements-$*.txt into $(@D), once.'
 	@rm -rf $(@D)
 	@$(BIN)/python -m venv $(@D)
 	@$(@D)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r $<

@@ -15,6 +15,10 @@ class BulkError(Exception):
     """A file of texts that cannot be encoded, or not be gone on with. Ends the command with this one line."""
 
 
+class MeasuringError(Exception):
+    """A machine that cannot be measured. Ends the command with this one line."""
+
+
 def one_line(error: Exception, max_chars: int = 300) -> str:
     """A library's error as one line of a bearable length; a key that is missing says nothing alone."""
     said = " ".join(str(error).split())[:max_chars]

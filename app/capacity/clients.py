@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
 
 from ..encoder import end_with_parent
+from ..errors import MeasuringError
 
 HEAD_END = b"\r\n\r\n"
 STATUS = re.compile(rb"^HTTP/1\.1 (\d{3}) ")
@@ -66,16 +67,16 @@ class Clients:
             self._processes.append(process)
 
     def stop(self) -> list[Seen]:
-        """What all of them have seen. Raises OSError with what one of them met."""
+        """What all of them have seen. Raises MeasuringError with what one of them met."""
         self._stop.set()
         seen: list[Seen] = []
         for pipe in self._pipes:
             try:
                 told = pipe.recv()
             except EOFError:
-                raise OSError("a client was killed") from None
+                raise MeasuringError("a client was killed") from None
             if isinstance(told, OSError):
-                raise told
+                raise MeasuringError(f"a client: {told}")
             seen += told
         return seen
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..encoder import end_with_parent
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, MeasuringError
 from ..fleet.metrics.processes import cpu_of_s
 from ..names import CONFIG_NAME, environment_name, flag
 from ..settings import FIELDS
@@ -39,7 +39,10 @@ LEAST_WAIT_S = 0.01
 
 
 class Fleet:
-    """From its start to its end; use it as a context manager. Raises ConfigurationError if it does not start."""
+    """From its start to its end; use it as a context manager.
+
+    Raises ConfigurationError or MeasuringError if it does not start.
+    """
 
     def __init__(self, model: Mapping[str, str], workers: int) -> None:
         """`model`: the settings of it that are not as by default, by their names."""
@@ -75,7 +78,7 @@ class Fleet:
         """Take from its log, so that it never waits for us, until a time by time.monotonic."""
         while (left_s := until_s - time.monotonic()) > 0:
             if select.select([self._log], [], [], left_s)[0] and not os.read(self._log, READ_BYTES):
-                raise ConfigurationError("the fleet ended while it was measured")
+                raise MeasuringError("the fleet ended while it was measured")
 
     def cpu_s(self) -> float:
         """Processor time of the master and its workers."""
@@ -84,7 +87,7 @@ class Fleet:
         return sum(cpu_of_s(pid) for pid in (master, *map(int, children)))
 
     def get(self, path: str, body: object = None) -> bytes:
-        """The body of an answer with 200. Raises OSError."""
+        """The body of an answer with 200. Raises MeasuringError, OSError."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             method, data = ("GET", None) if body is None else ("POST", json.dumps(body))
@@ -94,7 +97,7 @@ class Fleet:
         finally:
             connection.close()
         if answer.status != 200:
-            raise OSError(f"{path}: {answer.status} {content[:300].decode(errors='replace')}")
+            raise MeasuringError(f"{path}: {answer.status} {content[:300].decode(errors='replace')}")
         return content
 
     def end(self) -> None:
@@ -104,7 +107,7 @@ class Fleet:
         while self._process.poll() is None:
             if time.monotonic() > end_s:
                 os.killpg(self._process.pid, signal.SIGKILL)
-            with suppress(ConfigurationError):
+            with suppress(MeasuringError):
                 self.read_log(time.monotonic() + LEAST_WAIT_S)
         os.close(self._log)
 
@@ -120,7 +123,7 @@ class Fleet:
                     raise ConfigurationError(str(told["error"]))
                 elif told["event"] == READY:
                     return
-        raise ConfigurationError("the fleet ended at its start")
+        raise MeasuringError("the fleet ended at its start")
 
 
 def _end_with_us() -> None:

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import MeasuringError
 from .measured import Measured
 from .queueing import latency_ms
 
@@ -115,4 +116,4 @@ def _memory_bytes() -> int:
         name, _, size = line.partition(":")
         if name == "MemTotal":
             return int(size.split()[0]) * 1024
-    raise OSError(f"{MEMORY} does not tell how much memory there is")
+    raise MeasuringError(f"{MEMORY} does not tell how much memory there is")

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, MeasuringError
 from . import texts
 from .clients import Clients, Seen
 from .fleet import Fleet
@@ -84,7 +84,7 @@ class Measured:
 
 
 def measure(flags: Mapping[str, str], cores: int, tokens: int) -> Measured:
-    """Start a fleet, let it work for ten seconds, end it. Raises ConfigurationError, ModelRefusedError, OSError."""
+    """Start a fleet, let it work for ten seconds, end it. Raises ConfigurationError, MeasuringError."""
     with Fleet(flags, cores) as fleet:
         requests = _requests(fleet, tokens)
         full, cpu_s = _seen(fleet, Clients(CLIENTS_A_WORKER * cores, fleet.port, requests), FULL_S)
@@ -115,7 +115,7 @@ def measure(flags: Mapping[str, str], cores: int, tokens: int) -> Measured:
 
 
 def _seen(fleet: Fleet, clients: Clients, window_s: float) -> tuple[list[Seen], float]:
-    """What was answered in a window after a while, and the fleet's processor time in it. Raises OSError."""
+    """What was answered in a window after a while, and the fleet's processor time in it. Raises MeasuringError."""
     with closing(clients):
         fleet.read_log(time.monotonic() + WARM_S)
         began_s, cpu_s = time.monotonic(), fleet.cpu_s()
@@ -123,7 +123,7 @@ def _seen(fleet: Fleet, clients: Clients, window_s: float) -> tuple[list[Seen], 
         ended_s, cpu_s = time.monotonic(), fleet.cpu_s() - cpu_s
         seen = [one for one in clients.stop() if began_s <= one.finished_s <= ended_s]
     if not seen or any(one.status != OK for one in seen):
-        raise OSError(f"the fleet answered {sorted({one.status for one in seen}) or 'nothing'}")
+        raise MeasuringError(f"the fleet answered {sorted({one.status for one in seen}) or 'nothing'}")
     return seen, cpu_s
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..errors import BulkError, ConfigurationError, ModelRefusedError
+from ..errors import BulkError, ConfigurationError, MeasuringError, ModelRefusedError
 from ..version import VERSION
 from . import embed, plan, settings
 from .flags import given, setting_flags
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run it. What cannot be done ends it with one line."""
     try:
         command.main(arguments, prog_name="serve-bert")
-    except (BulkError, ConfigurationError, ModelRefusedError) as error:
+    except (BulkError, ConfigurationError, MeasuringError, ModelRefusedError) as error:
         sys.exit(f"serve-bert: {error}")
     except OSError as error:  # a file that cannot be read or written, a full disk
         sys.exit(f"serve-bert: {error.filename or 'a file'}: {error.strerror or error}")

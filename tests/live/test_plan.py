@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.capacity.clients import Clients
+from app.errors import MeasuringError
 from tests.kit.places import ROOT
 from tests.kit.service import environment
 from tests.kit.session import Session, children, is_running, wait_for
@@ -100,6 +101,6 @@ def _fleet_of(pid: int) -> tuple[int, list[int]] | None:
 def test_a_client_that_is_refused_says_so() -> None:
     clients = Clients(1, 1, [b""])
     wait_for(lambda: not multiprocessing.active_children(), "its end", TIMEOUT_S)
-    with pytest.raises(OSError, match="refused"):
+    with pytest.raises(MeasuringError, match=r"a client: .*refused"):
         clients.stop()
     clients.close()
